@@ -1,0 +1,67 @@
+"""Every setting of the library: its name, default, type, bounds and one sentence.
+
+A setting NAME is given as `CELERIAC_NAME` in the environment or in `app.config` (which wins). Unknown names
+under the prefix are refused with the nearest known one. Celery's own settings go, lower case, into
+`app.config["CELERY"]`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from celeriac.errors import ConfigError
+
+PREFIX = "CELERIAC_"
+DEFAULT_BROKER_URL = "redis://localhost:6379/0"
+
+
+class Settings(BaseModel):
+    """The validated settings of one app. Durations are seconds, sizes are bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    broker_url: str = Field(DEFAULT_BROKER_URL, description="Redis that carries queue, record and results.")
+    result_backend: str = Field("", description="Where results live; must be the broker's server and database.")
+    transport: Literal["celeriac", "stock"] = Field(
+        "celeriac", description="`stock` goes back to kombu's own Redis transport (without our guarantees)."
+    )
+    key_prefix: str = Field("", max_length=100, description="Put before every key, for a shared database.")
+    lease: float = Field(20.0, ge=1, le=3600, description="After this long without renewal a worker is lost.")
+    max_losses: int = Field(3, ge=1, le=100, description="Started attempts lost before a job is dead-lettered.")
+    batch: int = Field(64, ge=0, le=1000, description="Messages fetched ahead of the free slots, at the most.")
+    hold: float = Field(0.2, ge=0.01, le=10, description="How long a message fetched ahead may wait in a worker.")
+    grace: float = Field(25.0, ge=0, le=86400, description="Time for running jobs to finish when a worker stops.")
+    publish_timeout: float = Field(1.5, gt=0, le=60, description="A submit not accepted in this time failed.")
+    retention: float = Field(86400.0, ge=60, description="How long a finished job's record and result are kept.")
+
+
+def load(config: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """Return the settings given by `config` over `environ`; raise ConfigError naming every finding at once."""
+    given: dict[str, Any] = {}
+    for source in (environ, config):
+        for key, value in source.items():
+            if key.startswith(PREFIX):
+                given[key.removeprefix(PREFIX).lower()] = value
+            elif key in ("BROKER_URL", "RESULT_BACKEND") and value:
+                given[key.lower()] = value
+    findings = [_unknown(name) for name in given if name not in Settings.model_fields]
+    try:
+        settings = Settings(**{k: v for k, v in given.items() if k in Settings.model_fields})
+    except ValidationError as error:
+        findings += [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}." for e in error.errors()]
+        settings = Settings()
+    if findings:
+        raise ConfigError("Wrong settings. " + " ".join(findings), "See docs/settings.md for every setting.")
+    if not settings.result_backend:
+        settings = settings.model_copy(update={"result_backend": settings.broker_url})
+    return settings
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    meant = f", did you mean {PREFIX}{near[0].upper()}?" if near else "."
+    return f"{PREFIX}{name.upper()} is not a setting{meant}"

@@ -1,0 +1,119 @@
+"""Every error of the library: a sentence with a remedy, a status for HTTP, an exit code for the command line.
+
+    CeleriacError
+    ├── ConfigError          a setting is missing, unknown or wrong: refused at start
+    ├── StartError           a part of the local stack cannot start
+    ├── BrokerError          Redis cannot be used
+    │   ├── BrokerUnavailable    it does not answer in time; nothing was queued
+    │   └── BrokerUnfit          it answers, but would lose jobs (evicts, too old)
+    ├── UnknownJob           no job was ever submitted under this id
+    ├── ExpiredJob           the job's record is past its retention
+    ├── UnknownTask          no such task is registered
+    ├── InvalidArguments     the arguments do not fit the task's signature
+    ├── Conflict             the job's state does not allow this
+    └── JobCancelled         raised inside a running job that was asked to stop
+"""
+
+from __future__ import annotations
+
+
+class CeleriacError(Exception):
+    """Something went wrong; the sentence says what, `hint` says what to do."""
+
+    status = 500
+    exit_code = 1
+    title = "Internal error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class ConfigError(CeleriacError):
+    """A setting is missing, unknown or wrong."""
+
+    exit_code = 78  # EX_CONFIG of sysexits.h
+    title = "Invalid configuration"
+
+
+class StartError(CeleriacError):
+    """A part of the local stack cannot start."""
+
+    exit_code = 69  # EX_UNAVAILABLE of sysexits.h
+    title = "Cannot start"
+
+
+class BrokerError(CeleriacError):
+    """Redis cannot be used."""
+
+    status = 503
+    exit_code = 69
+    title = "Broker error"
+
+
+class BrokerUnavailable(BrokerError):
+    """Redis does not answer in time; nothing was queued."""
+
+    title = "Broker unavailable"
+
+
+class BrokerUnfit(BrokerError):
+    """Redis answers, but jobs could be lost on it."""
+
+    title = "Broker unfit"
+
+
+class UnknownJob(CeleriacError):
+    """No job was ever submitted under this id."""
+
+    status = 404
+    exit_code = 4
+    title = "Unknown job"
+
+
+class ExpiredJob(CeleriacError):
+    """The job's record is past its retention."""
+
+    status = 410
+    exit_code = 4
+    title = "Expired job"
+
+
+class UnknownTask(CeleriacError):
+    """No task of this name is registered."""
+
+    status = 404
+    exit_code = 2
+    title = "Unknown task"
+
+
+class InvalidArguments(CeleriacError):
+    """The arguments do not fit the task's signature; `errors` holds one entry per field."""
+
+    status = 422
+    exit_code = 2
+    title = "Invalid arguments"
+
+    def __init__(self, message: str, errors: list[dict[str, str]] | None = None, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.errors = errors or []
+
+
+class Conflict(CeleriacError):
+    """The job's present state does not allow this."""
+
+    status = 409
+    exit_code = 5
+    title = "Conflict"
+
+
+class JobCancelled(CeleriacError):
+    """Raised inside a running job at its next `track()`, `progress()` or `check()` after it was cancelled."""
+
+    status = 409
+    exit_code = 6
+    title = "Job cancelled"

@@ -1,0 +1,73 @@
+"""What a job is: its states and the one table of legal moves. Pure: no Redis, no Celery, no clock.
+
+    scheduled ─┐
+    queued ────┼─> running ──> succeeded | failed | cancelled | lost
+    retrying ──┘      │ └────> retrying (Celery's retry) | queued (its worker was lost)
+                      └─ cancelling ─> cancelled (or whatever the job still reached)
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """The states of a job, in the order of its life."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+class Move(StrEnum):
+    """What can happen to a job."""
+
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    RETRY = "retry"
+    CANCEL = "cancel"
+    CANCELLED = "cancelled"
+    REQUEUE = "requeue"
+    BURY = "bury"
+    RESUBMIT = "resubmit"
+    DELETE = "delete"
+
+
+TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.LOST})
+WAITING = frozenset({State.SCHEDULED, State.QUEUED, State.RETRYING})
+ACTIVE = frozenset({State.RUNNING, State.CANCELLING})
+LIVE = WAITING | ACTIVE
+
+#: move -> (states it may start from, state it leads to)
+MOVES: dict[Move, tuple[frozenset[State], State]] = {
+    Move.START: (WAITING | ACTIVE, State.RUNNING),
+    Move.SUCCEED: (LIVE, State.SUCCEEDED),
+    Move.FAIL: (LIVE, State.FAILED),
+    Move.RETRY: (LIVE, State.RETRYING),
+    Move.CANCEL: (LIVE, State.CANCELLING),
+    Move.CANCELLED: (LIVE, State.CANCELLED),
+    Move.REQUEUE: (LIVE, State.QUEUED),
+    Move.BURY: (LIVE, State.LOST),
+    Move.RESUBMIT: (TERMINAL, State.QUEUED),
+    Move.DELETE: (TERMINAL, State.LOST),
+}
+
+#: Celery's word for each of our states, as `AsyncResult.state` shows it.
+CELERY_STATES: dict[State, str] = {
+    State.SCHEDULED: "PENDING",
+    State.QUEUED: "PENDING",
+    State.RUNNING: "STARTED",
+    State.RETRYING: "RETRY",
+    State.CANCELLING: "STARTED",
+    State.SUCCEEDED: "SUCCESS",
+    State.FAILED: "FAILURE",
+    State.CANCELLED: "REVOKED",
+    State.LOST: "FAILURE",
+}
