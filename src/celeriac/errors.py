@@ -9,7 +9,12 @@
     ├── UnknownJob           no job was ever submitted under this id
     ├── ExpiredJob           the job's record is past its retention
     ├── UnknownTask          no such task is registered
+    ├── BadRequest           the request cannot be understood
+    │   ├── TooLarge             its body is over the limit
+    │   └── WrongMediaType       its body is not JSON
     ├── InvalidArguments     the arguments do not fit the task's signature
+    ├── Unauthorized         the caller did not say, or prove, who they are
+    ├── Forbidden            the caller is known, but may not do this
     ├── Conflict             the job's state does not allow this
     └── JobCancelled         raised inside a running job that was asked to stop
 """
@@ -91,6 +96,28 @@ class UnknownTask(CeleriacError):
     title = "Unknown task"
 
 
+class BadRequest(CeleriacError):
+    """The request cannot be understood."""
+
+    status = 400
+    exit_code = 2
+    title = "Bad request"
+
+
+class TooLarge(BadRequest):
+    """The request's body is over the limit."""
+
+    status = 413
+    title = "Body too large"
+
+
+class WrongMediaType(BadRequest):
+    """The request's body is not JSON."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
 class InvalidArguments(CeleriacError):
     """The arguments do not fit the task's signature; `errors` holds one entry per field."""
 
@@ -101,6 +128,22 @@ class InvalidArguments(CeleriacError):
     def __init__(self, message: str, errors: list[dict[str, str]] | None = None, hint: str = "") -> None:
         super().__init__(message, hint)
         self.errors = errors or []
+
+
+class Unauthorized(CeleriacError):
+    """The caller did not say, or could not prove, who they are."""
+
+    status = 401
+    exit_code = 77  # EX_NOPERM of sysexits.h
+    title = "Unauthorized"
+
+
+class Forbidden(CeleriacError):
+    """The caller is known, but may not do this."""
+
+    status = 403
+    exit_code = 77
+    title = "Forbidden"
 
 
 class Conflict(CeleriacError):
