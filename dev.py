@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """One runner for every task of the project: `python3 dev.py` lists them, CI calls the same.
 
-Standard library only, and readable by Python 3.8, so that it can say what is missing on any machine. The first task
-that needs it builds `.venv` from requirements.lock (every file checked against its hash); after that a stamp makes
-the check cost milliseconds. The other modules of the project run inside `.venv`, never here.
+Standard library only, and readable by Python 3.8, so that it can say what is missing on any machine. The
+first task that needs it builds `.venv` from requirements.lock (every file checked against its hash); after
+that a stamp makes the check cost milliseconds. Everything else of the project runs inside `.venv`.
 """
-
-from __future__ import annotations
 
 import fcntl
 import hashlib
@@ -30,11 +28,11 @@ OLDEST = (3, 11)
 SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-class Stop(Exception):
+class TaskError(Exception):
     """The task cannot go on; the sentence says why and what to do."""
 
 
-# --- running things --------------------------------------------------------------------------------------------
+# --- running things ---
 
 
 def environment():
@@ -68,7 +66,7 @@ def become(*command):
     os.execve(str(PYTHON), [str(part) for part in (PYTHON, *command)], environment())
 
 
-# --- setting up ------------------------------------------------------------------------------------------------
+# --- setting up ---
 
 
 def setup(_arguments=()):
@@ -94,7 +92,9 @@ def check_python():
     names = ["python3.{0}".format(minor) for minor in range(15, 10, -1)]
     newer = [name for name in names if works(name, "--version")]
     advice = "Run `{0} dev.py` instead.".format(newer[0]) if newer else "Install it and run dev.py with it."
-    raise Stop("Celeriac needs Python 3.11 or newer, this is {0}.{1}. {2}".format(*sys.version_info[:2], advice))
+    raise TaskError(
+        "Celeriac needs Python 3.11 or newer, this is {0}.{1}. {2}".format(*sys.version_info[:2], advice)
+    )
 
 
 def fingerprint():
@@ -114,10 +114,10 @@ def build():
     if STAMP.exists():
         STAMP.unlink()
     version = "import sys; sys.exit(sys.version_info[:2] != {0!r})".format(tuple(sys.version_info[:2]))
-    if not works(PYTHON, "-c", version):
-        # --without-pip: Debian's python3 has venv but not ensurepip
-        if run(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV) != 0:
-            raise Stop("Could not make a virtualenv in {0}.".format(VENV))
+    # --without-pip: Debian's python3 has venv but not ensurepip
+    make = (sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
+    if not works(PYTHON, "-c", version) and run(*make) != 0:
+        raise TaskError("Could not make a virtualenv in {0}.".format(VENV))
     uv = find_uv()
     if uv and run(*uv, "pip", "sync", "-q", "--python", PYTHON, "--require-hashes", LOCK) == 0:
         install = [*uv, "pip", "install", "-q", "--python", PYTHON]
@@ -125,14 +125,14 @@ def build():
         install = [*find_pip(), "install", "-q"]
         print("Installing with pip alone, which takes a little longer ...", flush=True)
         if run(*install, "--require-hashes", "-r", LOCK) != 0:
-            raise Stop("Could not install requirements.lock: pip's lines above say why (no network?).")
+            raise TaskError("Could not install requirements.lock: pip's lines above say why (no network?).")
     # hatchling is in the lock, so this step needs no network and nothing unpinned
     if run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT) != 0:
-        raise Stop("Could not install the project itself into .venv: see the lines above.")
+        raise TaskError("Could not install the project itself into .venv: see the lines above.")
 
 
 def find_uv():
-    """Return the command of uv: of .venv, of the PATH, or put into .venv by pip; None when there is no way."""
+    """Return the command of uv: .venv's, the PATH's, or one put into .venv by pip; None without any."""
     own = VENV / "bin" / "uv"
     if works(own, "--version"):
         return [own]
@@ -154,13 +154,13 @@ def find_pip():
         return from_here
     if works(PYTHON, "-m", "ensurepip"):
         return [PYTHON, "-m", "pip"]
-    raise Stop(
+    raise TaskError(
         "{0} has no pip (22.3 or newer). Install it (on Debian and Ubuntu: apt install python3-pip), "
         "or install uv, and run this again.".format(sys.executable)
     )
 
 
-# --- the tasks -------------------------------------------------------------------------------------------------
+# --- the tasks ---
 
 
 def up(arguments):
@@ -196,7 +196,7 @@ def lock(_arguments):
     """Write uv.lock and requirements.lock anew after pyproject.toml has changed."""
     setup_for_lock()
     if run(*uv_lock()) != 0:
-        raise Stop("uv could not resolve pyproject.toml: see the lines above.")
+        raise TaskError("uv could not resolve pyproject.toml: see the lines above.")
     LOCK.write_text(exported())
     return setup()
 
@@ -213,9 +213,9 @@ def uv_lock():
 
 def exported():
     """Return what requirements.lock must hold according to uv.lock."""
-    command = [str(VENV / "bin" / "uv"), "export", "-q", "--no-config", "--frozen", "--no-emit-project", "--no-header"]
-    shown = subprocess.run([*command, "--no-annotate"], cwd=str(ROOT), env=environment(), stdout=subprocess.PIPE, check=True)
-    return LOCK_HEADER + shown.stdout.decode()
+    quiet = ["-q", "--no-config", "--frozen", "--no-emit-project", "--no-header", "--no-annotate"]
+    command = [str(VENV / "bin" / "uv"), "export", *quiet]
+    return LOCK_HEADER + subprocess.check_output(command, cwd=str(ROOT), env=environment()).decode()
 
 
 def bench(arguments):
@@ -240,12 +240,14 @@ def main(arguments):
             print("  {0:<6} {1}".format(name, task.__doc__))
         return 0
     if arguments[0] not in tasks:
-        print("There is no task {0!r}. The tasks: {1}.".format(arguments[0], ", ".join(tasks)), file=sys.stderr)
+        print(
+            "There is no task {0!r}. The tasks: {1}.".format(arguments[0], ", ".join(tasks)), file=sys.stderr
+        )
         return 2
     try:
         return tasks[arguments[0]](arguments[1:])
-    except Stop as stop:
-        print("dev.py: {0}".format(stop), file=sys.stderr)
+    except TaskError as error:
+        print("dev.py: {0}".format(error), file=sys.stderr)
         return 69
     except KeyboardInterrupt:
         return 130
