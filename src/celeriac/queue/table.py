@@ -1,0 +1,210 @@
+"""Speaks kombu for the transport: the process's table of deliveries and the native thread that renews their leases.
+
+1. A channel adds what it fetched, hands it to its consumer, or gives it back unread.
+2. `ack` ends a delivery here at once and on the server with the next fetch, or within a tick by the thread.
+3. The thread renews every lease, returns what waited too long for a free slot, and hears of cancellations.
+
+The table belongs to the process, not to a channel: after a reconnect running jobs are still leased and acknowledged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from celeriac.queue import native
+from celeriac.store import moves
+from celeriac.store.clients import RedisError
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.05  # acknowledgements that found no fetch to ride on wait this long
+
+
+class Surplus(Protocol):
+    """A channel that may hold messages fetched ahead of its free slots."""
+
+    def overdue(self, now: float) -> list[str]: ...
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What the worker wants to hear of; each is called on the native thread or the consumer's, and must not block."""
+
+    dropped: Callable[[bytes], None] = lambda raw: None
+    buried: Callable[[str, bytes], None] = lambda id, raw: None
+    gone: Callable[[str], None] = lambda token: None
+    cancelled: Callable[[str], None] = lambda token: None
+
+
+@dataclass(slots=True)
+class Held:
+    """One delivery of this process; `begun` once user code may have run."""
+
+    begun: bool = False
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class Table:
+    """Deliveries of one process on one broker."""
+
+    space: moves.Space
+    connect: Callable[[], Any]
+    pid: int = field(default_factory=os.getpid)
+    hooks: Hooks = field(default_factory=Hooks)
+    worker: str = ""
+    info: Callable[[], str] = lambda: "{}"
+    closed: bool = False
+    _held: dict[str, Held] = field(default_factory=dict)
+    _acks: list[str] = field(default_factory=list)
+    _channels: list[Surplus] = field(default_factory=list)
+    _lock: Any = field(default_factory=native.lock)
+    _running: bool = False
+    _told: set[str] = field(default_factory=set)
+
+    def add(self, tokens: Iterable[str]) -> None:
+        """Hold what a fetch put in flight."""
+        with self._lock:
+            for token in tokens:
+                self._held[token] = Held()
+
+    def begin(self, token: str) -> None:
+        """Note that user code may run now: this delivery is not given back when a channel closes."""
+        with self._lock:
+            if token in self._held:
+                self._held[token].begun = True
+
+    def finish(self, token: str) -> None:
+        """Note that the job's end was written together with its acknowledgement."""
+        with self._lock:
+            self._held.pop(token, None)
+
+    def ack(self, token: str) -> None:
+        """End a delivery; the server hears of it with the next fetch or tick."""
+        with self._lock:
+            if self._held.pop(token, None) is not None:
+                self._acks.append(token)
+
+    def holds(self, token: str) -> bool:
+        """Return whether this process still owns the delivery."""
+        return token in self._held
+
+    def take_acks(self) -> list[str]:
+        """Return the acknowledgements that are to ride along, and forget them."""
+        with self._lock:
+            acks, self._acks = self._acks, []
+            return acks
+
+    def return_acks(self, acks: list[str]) -> None:
+        """Take back acknowledgements whose fetch failed."""
+        with self._lock:
+            self._acks = acks + self._acks
+
+    def tokens(self) -> list[str]:
+        with self._lock:
+            return list(self._held)
+
+    def unbegun(self, tokens: Iterable[str]) -> list[str]:
+        """Return those of the tokens that are held and never began."""
+        with self._lock:
+            return [t for t in tokens if t in self._held and not self._held[t].begun]
+
+    def put_back(self, client: Any, tokens: list[str], why: str = "", lost: bool = False) -> None:
+        """Return deliveries to their queue now. Raises redis.RedisError, and then still holds them."""
+        if not tokens:
+            return
+        buried = moves.put_back(client, self.space, list(reversed(tokens)), why, lost)
+        with self._lock:
+            for token in tokens:
+                self._held.pop(token, None)
+        for id, raw in buried:
+            self.hooks.buried(id, raw)
+
+    def watch(self, channel: Surplus) -> None:
+        """Look after a consuming channel; start the native thread with the first."""
+        with self._lock:
+            if channel not in self._channels:
+                self._channels.append(channel)
+            if self._running or self.closed:
+                return
+            self._running = True
+        native.start(self._run)
+
+    def unwatch(self, channel: Surplus) -> None:
+        with self._lock:
+            if channel in self._channels:
+                self._channels.remove(channel)
+
+    def flush(self, client: Any) -> None:
+        """Acknowledge what is pending. Raises redis.RedisError, and then still has it."""
+        acks = self.take_acks()
+        if not acks:
+            return
+        try:
+            moves.settle(client, self.space, acks)
+        except BaseException:
+            self.return_acks(acks)
+            raise
+
+    def close(self, client: Any, why: str) -> None:
+        """Give back everything, begun or not, before the process ends; nothing is held afterwards."""
+        self.closed = True
+        self.flush(client)
+        self.put_back(client, self.tokens(), why)
+
+    def _run(self) -> None:
+        client, due, silent = self.connect(), 0.0, False
+        pace = min(1.0, self.space.lease / 4)
+        while self._busy():
+            native.sleep(min(TICK, self.space.lease / 10))
+            now = time.monotonic()
+            try:
+                self.flush(client)
+                for channel in list(self._channels):
+                    self.put_back(client, channel.overdue(now))
+                if now >= due:
+                    due = now + pace
+                    self._tend(client)
+                silent = False
+            except RedisError as error:  # the consumer's own connection reports and repairs; the lease is renewed after
+                if not silent:
+                    logger.warning("Leases cannot be renewed: %s", error)
+                silent = True
+
+    def _busy(self) -> bool:
+        """Decide under the lock whether the thread goes on, so that `watch` never misses its end."""
+        with self._lock:
+            self._running = not self.closed and os.getpid() == self.pid and bool(self._channels or self._held)
+            return self._running
+
+    def _tend(self, client: Any) -> None:
+        tended = moves.tend(client, self.space, self.tokens(), self.worker, self.info())
+        for id, raw in tended.buried:
+            self.hooks.buried(id, raw)
+        for token in tended.gone:
+            with self._lock:
+                lost = self._held.pop(token, None)
+            if lost is not None:
+                logger.warning("The lease of job %s ran out; its late result will be refused.", token)
+                self.hooks.gone(token)
+        for token in tended.cancelled:
+            self.hooks.cancelled(token)
+
+
+_tables: dict[tuple[int, str], Table] = {}
+
+
+def table(key: str, space: moves.Space, connect: Callable[[], Any]) -> Table:
+    """Return this process's table for a broker, made on first use; a forked child starts with an empty one."""
+    pid = os.getpid()
+    for old in [k for k in _tables if k[0] != pid]:
+        del _tables[old]
+    found = _tables.get((pid, key))
+    if found is None:
+        found = _tables[pid, key] = Table(space, connect)
+    return found

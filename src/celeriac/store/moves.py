@@ -1,0 +1,236 @@
+"""Speaks Redis: thin functions over the Lua moves. Times are seconds here and milliseconds on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from celeriac.job import Move
+from celeriac.store.scripts import Arg, Client, Script, script
+
+RESULT_PREFIX = "celery-task-meta-"  # Celery's own key of a result (celery/backends/base.py)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where and by which rules a move works: key prefix, lease and retention (seconds), losses allowed."""
+
+    prefix: str = ""
+    lease: float = 20.0
+    max_losses: int = 3
+    retention: float = 86400.0
+
+    @property
+    def keys(self) -> str:
+        return f"{self.prefix}celeriac:"
+
+    def head(self) -> tuple[Arg, ...]:
+        """Return the arguments with which every move opens."""
+        return (self.keys, self.prefix + RESULT_PREFIX, ms(self.retention), ms(self.lease), self.max_losses)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One message on its way in; `delay` in seconds, `fence` names the attempt that publishes its own retry."""
+
+    key: str
+    queue: str
+    raw: str
+    id: str = ""
+    task: str = ""
+    retries: int = 0
+    tag: str = ""
+    delay: float | None = None
+    deadline: int = 0
+    cap: int = 0
+    fence: int = 0
+    fields: Mapping[str, Arg] = field(default_factory=dict)
+    followers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message that a fetch put in flight."""
+
+    raw: bytes
+    token: str
+    queue: str
+    losses: int
+    delayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The reply of a fetch: `now` and `next_due` are Redis milliseconds, `more` says that messages were left."""
+
+    now: int
+    more: bool
+    next_due: int
+    buried: list[tuple[str, bytes]]
+    dropped: list[bytes]
+    deliveries: list[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Tended:
+    """The reply of a heartbeat: what was buried, what is no longer ours, what was asked to stop."""
+
+    now: int
+    buried: list[tuple[str, bytes]]
+    gone: list[str]
+    cancelled: list[str]
+
+
+def ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def publish_args(space: Space, s: Submission) -> tuple[Arg, ...]:
+    """Return the arguments of the publish move."""
+    fields = [word for pair in s.fields.items() for word in pair]
+    followers = [word for pair in s.followers for word in pair]
+    delay = -1 if s.delay is None else ms(s.delay)
+    head = (s.key, s.queue, s.raw, s.id, s.task, s.retries, s.tag, delay, s.deadline, s.cap, s.fence)
+    return (*space.head(), *head, len(fields), *fields, len(followers), *followers)
+
+
+def publish(client: Client, space: Space, submission: Submission) -> tuple[str, int]:
+    """Record and queue one message, or neither; return (outcome, Redis milliseconds)."""
+    outcome, now = script("publish")(client, *publish_args(space, submission))
+    return outcome.decode(), int(now)
+
+
+def fetch_script() -> Script:
+    """Return the fetch move itself, for the poller that drives its connection by hand."""
+    return script("fetch")
+
+
+def fetch_args(
+    space: Space, n: int, acks: Sequence[str], lists: Iterable[tuple[str, str, bool]]
+) -> tuple[Arg, ...]:
+    """Return the arguments of a fetch of n messages from (list key, queue, acknowledged) in order."""
+    words = [(key, queue, int(acknowledged)) for key, queue, acknowledged in lists]
+    return (*space.head(), n, len(acks), *acks, len(words), *(word for triple in words for word in triple))
+
+
+def read_fetch(reply: Sequence[Any]) -> Fetched:
+    """Read the reply of a fetch."""
+    now, more, next_due, buried, dropped, flat = reply
+    deliveries = [
+        Delivery(raw, token.decode(), queue.decode(), int(losses), bool(delayed))
+        for raw, token, queue, losses, delayed in zip(*[iter(flat)] * 5, strict=True)
+    ]
+    return Fetched(int(now), bool(more), int(float(next_due)), _buried(buried), list(dropped), deliveries)
+
+
+def fetch(
+    client: Client,
+    space: Space,
+    n: int,
+    lists: Iterable[tuple[str, str, bool]],
+    acks: Sequence[str] = (),
+) -> Fetched:
+    """Put up to n messages in flight and return them; acks ride along."""
+    return read_fetch(fetch_script()(client, *fetch_args(space, n, acks, lists)))
+
+
+def tend(
+    client: Client, space: Space, tokens: Sequence[str], worker: str = "", info: str = "", forget: float = 60.0
+) -> Tended:
+    """Renew the leases of these deliveries, promote and reclaim; register the worker when it has a name."""
+    reply = script("tend")(client, *space.head(), worker, info, ms(forget), *tokens)
+    now, buried, gone, cancelled = reply
+    return Tended(int(now), _buried(buried), _texts(gone), _texts(cancelled))
+
+
+def settle(client: Client, space: Space, tokens: Sequence[str]) -> int:
+    """Acknowledge deliveries; return how many were still in flight."""
+    return int(script("settle")(client, *space.head(), *tokens))
+
+
+def put_back(
+    client: Client, space: Space, tokens: Sequence[str], why: str = "", lost: bool = False
+) -> list[tuple[str, bytes]]:
+    """Return deliveries to their queues; `lost` counts a started one. Reply what was buried instead."""
+    return _buried(script("put_back")(client, *space.head(), why, int(lost), *tokens))
+
+
+def defer(client: Client, space: Space, token: str, delay: float) -> bool:
+    """Let a delivery that came too early wait; return False when it was no longer ours."""
+    return bool(script("defer")(client, *space.head(), token, ms(delay)))
+
+
+def bury(client: Client, space: Space, token: str, reason: str, close: bool) -> bool:
+    """Dead-letter a delivery that cannot run; `close` ends its record too."""
+    return bool(script("bury")(client, *space.head(), token, reason, int(close)))
+
+
+def start(client: Client, space: Space, token: str, worker: str, ago: float, meta: str) -> str:
+    """Record the start of an attempt; return `ok`, `late` or `cancelled`."""
+    reply: bytes = script("start")(client, *space.head(), token, worker, ms(ago), meta)
+    return reply.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one job said since its last report: latest progress and Celery meta (JSON), log lines, lines dropped."""
+
+    token: str
+    progress: str = ""
+    meta: str = ""
+    lines: Sequence[str] = ()
+    dropped: int = 0
+
+
+def report(client: Client, space: Space, cap: int, reports: Sequence[Report]) -> list[str]:
+    """Write the reports of several jobs at once; return the tokens of those that were asked to stop."""
+    words: list[Arg] = []
+    for r in reports:
+        words += [r.token, r.progress, r.meta, r.dropped, len(r.lines), *r.lines]
+    return _texts(script("report")(client, *space.head(), cap, *words))
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of one attempt, as `finish.lua` takes it; `ago` is how long ago it started, in seconds."""
+
+    id: str
+    move: Move
+    fence: int = 0
+    meta: str = ""
+    ago: float = 0.0
+    worker: str = ""
+    error: str = ""
+    reason: str = ""
+    acknowledge: bool = True
+    store: bool = True
+
+    def args(self, space: Space) -> tuple[Arg, ...]:
+        tail = (self.error, self.reason, int(self.acknowledge), int(self.store))
+        return (*space.head(), self.id, self.fence, self.move, self.meta, ms(self.ago), self.worker, *tail)
+
+
+def finish_script() -> Script:
+    """Return the finish move itself, for pipelines."""
+    return script("finish")
+
+
+def finish(client: Client, space: Space, end: Finish) -> str:
+    """Record the end of an attempt; return `ok`, `done` (already ended) or `late` (not this attempt's job)."""
+    reply: bytes = finish_script()(client, *end.args(space))
+    return reply.decode()
+
+
+def cancel(client: Client, space: Space, id: str, reason: str, meta: str) -> str:
+    """Ask a job to stop; return its state now, '' when unknown, '!state' when it had ended otherwise."""
+    reply: bytes = script("cancel")(client, *space.head(), id, reason, meta)
+    return reply.decode()
+
+
+def _texts(values: Iterable[bytes]) -> list[str]:
+    return [value.decode() for value in values]
+
+
+def _buried(flat: Sequence[bytes]) -> list[tuple[str, bytes]]:
+    return [(id.decode(), raw) for id, raw in zip(*[iter(flat)] * 2, strict=True)]

@@ -1,0 +1,14 @@
+-- A delivery that no worker can run (unknown task, body that cannot be decoded) goes to the dead letters.
+-- ARGV: token, reason, 1 if the record ends here too | 0   Reply: 1, or 0 when the delivery was no longer ours.
+local now = time()
+local value = call('HGET', P .. 'inflight:messages', A(1))
+if not settle(A(1)) or not value then return 0 end
+local id, fence = split(A(1))
+bury(id, value, now, A(2))
+local state = call('HGET', record(id), 'state')
+if state and not TERMINAL[state] and A(3) == '1' then
+  close(id, 'lost', now, A(2))
+  store_lost(id)
+  journal(id, 'lost', fence, now, A(2))
+end
+return 1

@@ -1,0 +1,36 @@
+-- A job is asked to stop: one that waits never starts, a running one is told at its next report.
+-- ARGV: id, reason, Celery's REVOKED meta   Reply: the state it is in now, or '' when it is unknown, or '!' .. state
+-- when it had already ended otherwise.
+local now = time()
+local id, reason = A(1), A(2)
+local rec = record(id)
+local r = call('HMGET', rec, 'state', 'retries', 'fence', 'started')
+local state = r[1]
+if not state then return '' end
+if state == 'cancelled' then return state end
+if TERMINAL[state] then return '!' .. state end
+local token = id .. ':' .. (r[3] or '0')
+local running = call('ZSCORE', P .. 'inflight', token) and r[4] == r[3] and r[3]
+local fetched = call('ZSCORE', P .. 'inflight', token)
+if fetched or running then -- a worker has it: its start or its next report will be refused
+  call('HSET', rec, 'cancel', reason)
+  if state ~= MOVES.cancel.to and running then
+    call('HSET', rec, 'state', MOVES.cancel.to)
+    journal(id, MOVES.cancel.to, tonumber(r[3]), now, reason)
+  end
+  call('PUBLISH', P .. 'wake:' .. id, '')
+  call('PUBLISH', P .. 'cancel', token)
+  return MOVES.cancel.to
+end
+local member = id .. ':' .. (r[2] or '0')
+local value = call('HGET', P .. 'delayed:messages', member)
+if value then
+  call('ZREM', P .. 'delayed', member)
+  call('HDEL', P .. 'delayed:messages', member)
+  keep_message(id, value)
+end
+call('SET', RESULT .. id, A(3), 'PX', KEEP)
+call('PUBLISH', RESULT .. id, A(3))
+close(id, 'cancelled', now, reason)
+journal(id, 'cancelled', nil, now, reason)
+return 'cancelled'

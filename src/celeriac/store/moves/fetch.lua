@@ -1,0 +1,75 @@
+-- Takes up to n messages and puts each in flight under a lease, in one move: there is no window in which a message
+-- exists only in a worker. Acknowledgements of earlier ones ride along; due messages and lost leases are seen to first.
+-- ARGV: n, number of acks, token …, number of lists, (list key, queue, 1 if acknowledged | 0 if not) …
+-- Reply: {now, 1 if messages are left, next due (ms, 0 none), {buried id, raw, …}, {dropped raw, …},
+--         {raw, token, queue, losses, 1 if it was delayed by us, …}}
+local now = time()
+local n, acks = N(1), N(2)
+for i = 1, acks do settle(A(2 + i)) end
+promote(now)
+local buried, dropped, out = sweep(now), {}, {}
+local at = 3 + acks
+local lists, left = N(at), 0
+local leases, messages = {}, {}
+
+local function quarantine(raw, key, queue)
+  local id = 'unreadable-' .. call('HINCRBY', P .. 'stats', 'quarantined', 1)
+  bury(id, pack(queue, key, raw), now, 'unreadable message')
+end
+
+local function deliver(raw, key, queue, acknowledged)
+  local e = envelope(raw)
+  if not e then return quarantine(raw, key, queue) end
+  if not acknowledged then
+    for _, v in ipairs({ raw, '', queue, 0, 0 }) do out[#out + 1] = v end
+    return
+  end
+  local token, losses, due = e.tag .. ':0', 0, 0
+  if e.id then
+    local rec = record(e.id)
+    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due')
+    if r[1] and (TERMINAL[r[1]] or e.retries < tonumber(r[2] or 0)) then
+      count('dropped')
+      if r[1] == 'cancelled' then keep_message(e.id, pack(queue, key, raw)) end
+      dropped[#dropped + 1] = raw
+      return
+    end
+    if not r[3] then -- pushed by somebody else's producer: known from now on
+      call('HINCRBY', P .. 'pushed', queue, 1)
+      call('HSET', rec, 'state', 'queued', 'task', e.task, 'queue', queue, 'retries', e.retries, 'tag', e.tag,
+        'created_at', int(now))
+      call('PERSIST', rec)
+    end
+    token = e.id .. ':' .. call('HINCRBY', rec, 'fence', 1)
+    losses, due = tonumber(r[4] or 0), r[5] and 1 or 0
+  end
+  leases[#leases + 1] = int(now + LEASE)
+  leases[#leases + 1] = token
+  messages[#messages + 1] = token
+  messages[#messages + 1] = pack(queue, key, raw)
+  for _, v in ipairs({ raw, token, queue, losses, due }) do out[#out + 1] = v end
+end
+
+for i = 1, lists do
+  local key, queue, acknowledged = A(at + 3 * i - 2), A(at + 3 * i - 1), A(at + 3 * i) == '1'
+  if call('HEXISTS', P .. 'paused', queue) == 0 then
+    if n > 0 then
+      local raws = call('RPOP', key, n) or {}
+      n = n - #raws
+      if #raws > 0 then call('HINCRBY', P .. 'popped', queue, #raws) end
+      for _, raw in ipairs(raws) do -- a script is not rolled back: what fails here must not take the message along
+        if not pcall(deliver, raw, key, queue, acknowledged) then quarantine(raw, key, queue) end
+      end
+    end
+    if n <= 0 and call('LLEN', key) > 0 then
+      left = 1
+      ring(queue)
+    end
+  end
+end
+if #leases > 0 then
+  call('ZADD', P .. 'inflight', unpack(leases))
+  call('HSET', P .. 'inflight:messages', unpack(messages))
+end
+local next_due = call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
+return { int(now), left, next_due[2] or '0', buried, dropped, out }

@@ -1,0 +1,185 @@
+-- Shared by every move. ARGV opens with the prefix of our keys ("<global_keyprefix>celeriac:"), the prefix of Celery's
+-- result keys, how long finished jobs are kept (ms), the lease (ms) and the losses allowed; a move's own arguments
+-- follow as A(1), A(2) … Keys are built here, not passed: ids are known only inside. One server, no Redis Cluster.
+-- The rules (MOVES, TERMINAL, LOST_META) are written in above this text from job.py.
+local P, RESULT, KEEP = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local LEASE, MAX_LOSSES = tonumber(ARGV[4]), tonumber(ARGV[5])
+local call = redis.call
+local function A(i) return ARGV[i + 5] end
+local function N(i) return tonumber(ARGV[i + 5]) end
+local SWEEP = 100 -- reclaims, promotions per move: no move is unbounded
+
+local function time()
+  local t = call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function int(n) return string.format('%.0f', n) end
+local function record(id) return P .. 'job:' .. id end
+local function count(what, n) call('HINCRBY', P .. 'stats', what, n or 1) end
+
+-- A token names one delivery: "<job id>:<fence>". Each fetch raises the fence, so an old token never matches again.
+local function split(token)
+  local id, fence = token:match('^(.*):(%d+)$')
+  return id, tonumber(fence)
+end
+
+-- A stored message remembers where it came from: "<queue>\n<list key>\n<raw message>".
+local function pack(queue, key, raw) return queue .. '\n' .. key .. '\n' .. raw end
+local function unpack_message(value)
+  local queue, key, raw = value:match('^([^\n]*)\n([^\n]*)\n(.*)$')
+  return queue, key, raw
+end
+
+-- The envelope's facts, or nil when no worker could read it. Bodies are never decoded and nothing is re-encoded.
+local function text(v) return type(v) == 'string' and v ~= '' and v or nil end
+local function envelope(raw)
+  local ok, m = pcall(cjson.decode, raw)
+  if not ok or type(m) ~= 'table' or type(m.properties) ~= 'table' then return nil end
+  if not text(m.properties.delivery_tag) or type(m.properties.delivery_info) ~= 'table' then return nil end
+  if type(m.body) ~= 'string' then return nil end
+  local h = type(m.headers) == 'table' and m.headers or {}
+  local id, task = text(h.id), text(h.task)
+  return {
+    id = id and task and id, task = task, tag = m.properties.delivery_tag,
+    retries = type(h.retries) == 'number' and h.retries or 0,
+  }
+end
+
+-- At most one token per queue waits in its doorbell: it carries no data, so losing a reply loses nothing.
+local function ring(queue)
+  local bell = P .. 'bell:' .. queue
+  if call('LLEN', bell) == 0 then call('LPUSH', bell, '1') end
+end
+
+local JOURNAL = 100000
+local function journal(id, state, attempt, now, note)
+  local seq = call('HINCRBY', record(id), 'seq', 1)
+  call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 's', state, 'n', seq,
+    'a', attempt or '', 't', int(now), 'r', note or '')
+  call('PUBLISH', P .. 'wake:' .. id, seq)
+  return seq
+end
+
+-- Closes a record: state, end, the time after which it is forgotten, and a tombstone that outlives it (410, not 404).
+local function close(id, state, now, reason)
+  local key = record(id)
+  call('HSET', key, 'state', state, 'finished_at', int(now), 'reason', reason or '')
+  call('HINCRBY', P .. 'totals', state, 1)
+  call('PEXPIRE', key, KEEP)
+  call('PEXPIRE', P .. 'log:' .. id, KEEP)
+  call('SET', P .. 'gone:' .. id, '', 'PX', KEEP * 7)
+end
+
+-- Keeps the message of a job that may be asked for again (failed, cancelled), as long as its record.
+local function keep_message(id, value) call('SET', P .. 'kept:' .. id, value, 'PX', KEEP) end
+
+local function bury(id, value, now, reason)
+  call('ZADD', P .. 'dead', now, id)
+  call('HSET', P .. 'dead:messages', id, reason .. '\n' .. value)
+  count('buried')
+end
+
+-- Celery's own result of a job for which no worker can answer any more, so that `AsyncResult.get()` ends.
+local function store_lost(id)
+  local meta = LOST_META:gsub('@ID@', (id:gsub('[%c"\\%%]', '')))
+  call('SET', RESULT .. id, meta, 'PX', KEEP)
+  call('PUBLISH', RESULT .. id, meta)
+end
+
+-- Notes the end of an attempt: "worker|started|ended|outcome" lines, the last 20.
+local function note_attempt(key, now, outcome)
+  local r = call('HMGET', key, 'attempts', 'worker', 'started_at')
+  local lines = (r[1] or '') .. (r[2] or '') .. '|' .. (r[3] or '') .. '|' .. int(now) .. '|' .. outcome .. '\n'
+  local n = select(2, lines:gsub('\n', ''))
+  if n > 20 then lines = lines:gsub('^[^\n]*\n', '', 1) end
+  call('HSET', key, 'attempts', lines)
+end
+
+-- One delivery ends without a result: the message goes back to the head of its list. `why` is '' for one that never
+-- started; `counted` says that a started attempt was lost: too many, and it goes to the dead letters.
+-- Replies the raw message when it was buried.
+local function put_back(token, now, why, counted)
+  local id, fence = split(token)
+  local value = call('HGET', P .. 'inflight:messages', token)
+  if call('ZREM', P .. 'inflight', token) == 0 or not value then return nil end
+  call('HDEL', P .. 'inflight:messages', token)
+  local queue, key, raw = unpack_message(value)
+  local rec = record(id)
+  local r = call('HMGET', rec, 'state', 'started', 'fence', 'cancel')
+  if r[1] and (TERMINAL[r[1]] or tonumber(r[3] or 0) ~= fence) then count('dropped') return nil end
+  local started = r[1] and tonumber(r[2] or 0) == fence
+  if started then note_attempt(rec, now, why) end
+  if started and r[4] then -- it was being cancelled: its end is the cancellation, not another run
+    close(id, 'cancelled', now, 'cancelled')
+    keep_message(id, value)
+    journal(id, 'cancelled', fence, now, why)
+    return nil
+  end
+  if started and counted and call('HINCRBY', rec, 'losses', 1) >= MAX_LOSSES then
+    bury(id, value, now, why)
+    close(id, 'lost', now, why)
+    store_lost(id)
+    journal(id, 'lost', fence, now, why)
+    return raw
+  end
+  call('RPUSH', key, raw)
+  if r[1] then
+    call('HINCRBY', P .. 'popped', queue, -1)
+    call('HSET', rec, 'state', 'queued', 'reason', why)
+    if started then journal(id, 'queued', fence, now, why) end
+  end
+  if call('HEXISTS', P .. 'paused', queue) == 0 then ring(queue) end
+  return nil
+end
+
+-- Due messages become ready.
+local function promote(now)
+  local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, SWEEP)
+  for _, member in ipairs(due) do
+    local value = call('HGET', P .. 'delayed:messages', member)
+    call('ZREM', P .. 'delayed', member)
+    call('HDEL', P .. 'delayed:messages', member)
+    if value then
+      local queue, key, raw = unpack_message(value)
+      local id = split(member)
+      local state = call('HGET', record(id), 'state')
+      if state and TERMINAL[state] then
+        count('dropped')
+        if state == 'cancelled' then keep_message(id, value) end
+      else
+        call('LPUSH', key, raw)
+        if state then
+          call('HSET', record(id), 'state', 'queued', 'pos', call('HINCRBY', P .. 'pushed', queue, 1))
+          journal(id, 'queued', nil, now)
+        end
+        ring(queue)
+      end
+    end
+  end
+end
+
+-- Leases that ran out are reclaimed, at most once a second by all workers together. When nobody swept for half a lease
+-- (Redis was down, the machine slept), nothing is reclaimed for one full lease: the living renew first.
+-- Replies {id, raw, …} of what was buried.
+local function sweep(now)
+  local s = call('HMGET', P .. 'sweep', 'last', 'grace')
+  local last, grace = tonumber(s[1] or 0), tonumber(s[2] or 0)
+  if last ~= 0 and now >= last and now - last < math.min(1000, LEASE / 10) then return {} end
+  if last == 0 or now - last > LEASE / 2 or now < last then grace = now + LEASE end
+  call('HSET', P .. 'sweep', 'last', int(now), 'grace', int(grace))
+  local buried = {}
+  if now < grace then return buried end
+  for _, token in ipairs(call('ZRANGEBYSCORE', P .. 'inflight', '-inf', now, 'LIMIT', 0, SWEEP)) do
+    count('reclaimed')
+    local raw = put_back(token, now, 'worker lost', true)
+    if raw then buried[#buried + 1] = split(token); buried[#buried + 1] = raw end
+  end
+  return buried
+end
+
+-- Ends a delivery: nothing of it is left in flight. Replies whether it still was.
+local function settle(token)
+  call('HDEL', P .. 'inflight:messages', token)
+  return call('ZREM', P .. 'inflight', token) == 1
+end

@@ -1,0 +1,67 @@
+-- Record, message and wake-up of one submission, or none of them.
+-- ARGV: list key, queue, raw message, id, task, retries, delivery tag, delay (ms, -1 none), deadline (ms, 0 none),
+--       queue cap (0 none), fence of the attempt that publishes its own retry (0 none), n, (field, value) × n/2,
+--       m, (id, task) × m/2 of the jobs that follow this one in its chain or chord.
+-- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | cancelled.
+-- Race closed: a producer that gave up waiting (deadline) never finds its job queued afterwards.
+local now = time()
+local key, queue, raw, id, task, retries, tag = A(1), A(2), A(3), A(4), A(5), N(6), A(7)
+local delay, deadline, cap, fence, n = N(8), N(9), N(10), N(11), N(12)
+if deadline > 0 and now > deadline then return { 'late', int(now) } end
+if cap > 0 and call('LLEN', key) >= cap then return { 'full', int(now) } end
+if id == '' then
+  call('LPUSH', key, raw)
+  ring(queue)
+  return { 'queued', int(now) }
+end
+local rec = record(id)
+local r = call('HMGET', rec, 'state', 'retries', 'tag', 'fence', 'cancel')
+local state = delay > 0 and 'scheduled' or 'queued'
+if r[3] then
+  if r[3] == tag then return { 'duplicate', int(now) } end
+  if fence > 0 then -- an attempt asks for its own retry: it must still own the job
+    if TERMINAL[r[1]] or tonumber(r[4] or 0) ~= fence then count('late_retries') return { 'superseded', int(now) } end
+    if r[5] then return { 'cancelled', int(now) } end
+  end
+  if TERMINAL[r[1]] then -- the caller reuses an id: the same job runs again
+    call('PERSIST', rec)
+    call('DEL', P .. 'gone:' .. id, P .. 'kept:' .. id, RESULT .. id)
+    call('HDEL', rec, 'cancel', 'losses', 'finished_at', 'progress', 'error')
+  elseif retries <= tonumber(r[2] or 0) then
+    return { 'duplicate', int(now) }
+  elseif delay > 0 then
+    state = 'retrying'
+  end
+end
+local fields = { 'state', state, 'task', task, 'queue', queue, 'retries', retries, 'tag', tag, 'reason', '' }
+for i = 1, n do fields[#fields + 1] = A(12 + i) end
+if not r[3] then
+  fields[#fields + 1] = 'created_at'
+  fields[#fields + 1] = int(now)
+end
+if delay > 0 then
+  local due = int(now + delay)
+  fields[#fields + 1] = 'due'
+  fields[#fields + 1] = due
+  local member = id .. ':' .. int(retries)
+  call('ZADD', P .. 'delayed', due, member)
+  call('HSET', P .. 'delayed:messages', member, pack(queue, key, raw))
+else
+  if r[3] then call('HDEL', rec, 'due') end
+  fields[#fields + 1] = 'pos'
+  fields[#fields + 1] = call('HINCRBY', P .. 'pushed', queue, 1)
+  call('LPUSH', key, raw)
+  ring(queue)
+end
+call('HSET', rec, unpack(fields))
+journal(id, state, nil, now)
+local base = 13 + n
+for i = 1, N(base), 2 do -- jobs that are not published yet are known, and say why they wait
+  local child = record(A(base + i))
+  if call('EXISTS', child) == 0 then
+    call('HSET', child, 'state', 'scheduled', 'task', A(base + i + 1), 'reason', 'after its parent', 'parent', id,
+      'created_at', int(now), 'seq', 1)
+    call('PEXPIRE', child, KEEP * 7)
+  end
+end
+return { state, int(now) }

@@ -1,0 +1,37 @@
+-- What a running job said since the last report. One call may report for several jobs.
+-- ARGV: cap of the log, then for each job: token, progress (JSON, '' none), Celery's meta ('' none), dropped, n, line × n
+-- Reply: {token of a job that was asked to stop, …}; reports of late attempts are refused and counted.
+local now = time()
+local cap, i, stop = N(1), 2, {}
+while A(i) do
+  local token, progress, meta, dropped, n = A(i), A(i + 1), A(i + 2), N(i + 3), N(i + 4)
+  local id, fence = split(token)
+  local rec = record(id)
+  local r = call('HMGET', rec, 'state', 'fence', 'cancel', 'lines')
+  if r[1] and (TERMINAL[r[1]] or (fence > 0 and tonumber(r[2] or 0) ~= fence)) then
+    count('late_reports')
+  elseif r[1] then
+    local log = P .. 'log:' .. id
+    local entries = {}
+    for k = 1, n do
+      entries[#entries + 1] = call('HINCRBY', rec, 'seq', 1) .. ' ' .. A(i + 4 + k)
+    end
+    if progress ~= '' then
+      call('HSET', rec, 'progress', call('HINCRBY', rec, 'seq', 1) .. ' ' .. progress)
+      if meta ~= '' then call('SET', RESULT .. id, meta, 'PX', KEEP) call('PUBLISH', RESULT .. id, meta) end
+    end
+    if n > 0 then
+      call('RPUSH', log, unpack(entries))
+      local over = call('LLEN', log) - cap
+      if over > 0 then
+        call('LTRIM', log, over, -1)
+        dropped = dropped + over
+      end
+    end
+    if dropped > 0 then call('HINCRBY', rec, 'dropped', dropped) end
+    call('PUBLISH', P .. 'wake:' .. id, '')
+    if r[3] then stop[#stop + 1] = token end
+  end
+  i = i + 5 + n
+end
+return stop

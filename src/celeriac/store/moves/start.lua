@@ -1,0 +1,17 @@
+-- An attempt begins. ARGV: token, worker, started (ms before now), Celery's STARTED meta ('' none)
+-- Reply: 'ok' | 'late' (the job is not this attempt's any more) | 'cancelled' (it was asked to stop).
+local now = time()
+local token = A(1)
+local id, fence = split(token)
+local rec = record(id)
+local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel')
+if not r[1] or fence == 0 then return 'ok' end
+if tonumber(r[2] or 0) ~= fence or TERMINAL[r[1]] or not call('ZSCORE', P .. 'inflight', token) then return 'late' end
+if r[4] then return 'cancelled' end
+if tonumber(r[3] or 0) == fence then return 'ok' end
+call('HINCRBY', rec, 'attempt', 1)
+call('HSET', rec, 'state', MOVES.start.to, 'started', fence, 'started_at', int(now - N(3)), 'worker', A(2),
+  'reason', '')
+if A(4) ~= '' then call('SET', RESULT .. id, A(4), 'PX', KEEP) end
+journal(id, MOVES.start.to, fence, now)
+return 'ok'

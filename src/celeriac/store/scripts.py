@@ -1,0 +1,81 @@
+"""Speaks Redis: Lua moves as callables, with the rules of job.py written into them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol
+
+from redis.exceptions import NoScriptError
+
+from celeriac.job import MOVES, TERMINAL
+
+Arg = str | bytes | int | float
+
+#: Celery's result of a job that was dead-lettered, in the shape that its JSON backend writes (celery/backends/base.py).
+LOST_META = {
+    "status": "FAILURE",
+    "result": {
+        "exc_type": "WorkerLostError",
+        "exc_message": ["The job was lost with its worker too often and is in the dead letters."],
+        "exc_module": "billiard.exceptions",
+    },
+    "traceback": None,
+    "children": [],
+    "date_done": None,
+    "task_id": "@ID@",
+}
+
+
+class Client(Protocol):
+    """What a move needs of a Redis client."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any: ...
+
+
+def rules() -> str:
+    """Return job.py's tables as Lua source."""
+    terminal = ", ".join(f"{state} = true" for state in sorted(TERMINAL))
+    moves = ", ".join(
+        f"{move} = {{ from = {{ {', '.join(f'{s} = true' for s in sorted(starts))} }}, to = '{to}' }}"
+        for move, (starts, to) in MOVES.items()
+    )
+    meta = json.dumps(LOST_META).replace("\\", "\\\\").replace("'", "\\'")
+    return f"local TERMINAL = {{ {terminal} }}\nlocal MOVES = {{ {moves} }}\nlocal LOST_META = '{meta}'\n"
+
+
+class Script:
+    """One Lua move; `EVALSHA` with `EVAL` as the fallback of a server that forgot it."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name = name
+        self.source = source
+        self.sha = hashlib.sha1(source.encode()).hexdigest()
+
+    def command(self, *args: Arg) -> tuple[Arg, ...]:
+        """Return the words of the call, for a connection or pipeline that is driven by hand.
+
+        Lower case on purpose: kombu's prefixing client rewrites the third word of an `EVALSHA`.
+        """
+        return ("evalsha", self.sha, 0, *args)
+
+    def fallback(self, *args: Arg) -> tuple[Arg, ...]:
+        """Return the words of the call for a server that answered NOSCRIPT."""
+        return ("eval", self.source, 0, *args)
+
+    def __call__(self, client: Client, *args: Arg) -> Any:
+        """Run the move; replies are bytes, integers and lists of them. Raises redis.RedisError."""
+        try:
+            return client.execute_command(*self.command(*args))
+        except NoScriptError:
+            return client.execute_command(*self.fallback(*args))
+
+
+@cache
+def script(name: str) -> Script:
+    """Return the move of this name, read once."""
+    folder = resources.files(__package__) / "moves"
+    lib = (folder / "lib.lua").read_text(encoding="utf-8")
+    return Script(name, f"{rules()}{lib}\n{(folder / f'{name}.lua').read_text(encoding='utf-8')}")
