@@ -37,6 +37,19 @@ class Settings(BaseModel):
     grace: float = Field(25.0, ge=0, le=86400, description="Time for running jobs to finish when a worker stops.")
     publish_timeout: float = Field(1.5, gt=0, le=60, description="A submit not accepted in this time failed.")
     retention: float = Field(86400.0, ge=60, description="How long a finished job's record and result are kept.")
+    port: int = Field(5000, ge=1, le=65535, description="`up`: the port of the web server, on loopback.")
+    flower_port: int = Field(5555, ge=1, le=65535, description="`up`: the port of Flower, on loopback.")
+    flower: bool = Field(True, description="`up`: run Flower.")
+    data: str = Field("var", min_length=1, description="`up`: the folder of the embedded Valkey and of secrets.")
+    celery_app: str = Field("backend", description="`up`: the Celery app, as `celery -A` takes it.")
+    wsgi_app: str = Field("run:app", description="`up`: the Flask app, as Gunicorn takes it.")
+    web_workers: int = Field(1, ge=1, le=64, description="`up`: web server processes.")
+    web_threads: int = Field(16, ge=2, le=1000, description="`up`: threads of each web server process.")
+    processes: int = Field(2, ge=1, le=256, description="`up`: processes of the lane for ordinary jobs.")
+    threads: int = Field(16, ge=1, le=1000, description="`up`: threads of the lane `io`, for jobs that wait.")
+    get_submits: bool | None = Field(
+        None, description="Whether `GET /longtask` may submit; unset: on loopback alone. Behind a proxy: false."
+    )
 
 
 def load(config: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:

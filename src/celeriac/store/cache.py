@@ -27,7 +27,7 @@ class Cache:
     def get_or_make(self, key: str, seconds: float, make: Callable[[], Any]) -> Any:
         """Return the value under `key`, made and kept for some seconds if it is absent.
 
-        Both ways it is what JSON gives back: a tuple comes as a list. Raises TypeError for what JSON cannot carry.
+        Both ways it is what JSON gives back: a tuple is a list. Raises TypeError for what JSON cannot carry.
         """
         kept = self._read(self._prefix + key)
         if kept is None:
@@ -51,7 +51,7 @@ class Cache:
 
 
 def cache_key(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """Return one key for one call of a function, however its arguments are spelled: `f(1)`, `f(x=1)`, a default."""
+    """Return the key of a call, the same however its arguments are spelled: `f(1)`, `f(x=1)`, a default."""
     call = inspect.signature(fun).bind(*args, **kwargs)
     call.apply_defaults()
     words = json.dumps([call.args, call.kwargs], sort_keys=True, allow_nan=False)

@@ -14,8 +14,10 @@ from redis.retry import Retry
 from celeriac.config import Settings
 from celeriac.errors import BrokerUnavailable
 
+Client = Redis
 
-def connect(settings: Settings) -> Redis:
+
+def connect(settings: Settings) -> Client:
     """Return a client for the broker's database; nothing is opened before the first command."""
     return Redis.from_url(
         settings.broker_url,

@@ -1,0 +1,84 @@
+"""Celery's settings for an app of ours, in Celery's words: our defaults, and the user's own on top.
+
+`app.config["CELERY"]` holds the user's, lower case. Nothing is ignored: an unknown name, a setting that
+has another home here, or one that would let pickle in is refused with its remedy, all findings at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from celery.app.defaults import DEFAULTS
+
+from celeriac.config import Settings
+from celeriac.errors import ConfigError
+
+#: Queues that a worker without `-Q` consumes: the ordinary lane, and the one for jobs that mostly wait.
+QUEUES = ("celery", "io")
+JSON_ONLY = (
+    "accept_content",
+    "event_serializer",
+    "result_accept_content",
+    "result_serializer",
+    "task_serializer",
+)
+ELSEWHERE = {"broker_url": "BROKER_URL", "result_backend": "RESULT_BACKEND"}
+#: Names before Celery 4 and the ones tutorials use; Celery reads none of them from a Flask config.
+OLD_PREFIXES = ("CELERY_", "CELERYD_", "CELERYBEAT_")
+EXTENSION_PREFIXES = ("redbeat_",)
+
+
+def celery_settings(config: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return every Celery setting of the app; raise ConfigError naming all that cannot be honoured."""
+    given = config.get("CELERY") or {}
+    if not isinstance(given, Mapping):
+        raise ConfigError("CELERY must be a dict of Celery's own settings, lower case.")
+    findings = [finding for name, value in given.items() if (finding := _finding(str(name), value))]
+    findings += [
+        f"{name} is not read: lower case it belongs into CELERY; URLs are BROKER_URL, RESULT_BACKEND."
+        for name in config
+        if name.startswith(OLD_PREFIXES)
+    ]
+    if findings:
+        raise ConfigError(
+            "Wrong Celery settings. " + " ".join(findings), "Names: Celery's configuration page."
+        )
+    return {**_defaults(settings), **given}
+
+
+def _finding(name: str, value: Any) -> str:
+    if name in ELSEWHERE:
+        return f"{name} is taken from {ELSEWHERE[name]}: set that instead."
+    if name in JSON_ONLY and value not in ("json", ["json"], ("json",), {"json"}):
+        return f"{name} must be JSON alone: nothing else is read or written here."
+    if name in DEFAULTS or name.startswith(EXTENSION_PREFIXES):
+        return ""
+    near = difflib.get_close_matches(name.lower(), DEFAULTS, n=1)
+    return f"{name} is not a Celery setting" + (f", did you mean {near[0]}?" if near else ".")
+
+
+def _defaults(settings: Settings) -> dict[str, Any]:
+    return {
+        "broker_url": settings.broker_url,
+        "result_backend": settings.result_backend,
+        "accept_content": ["json"],
+        "result_accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_track_started": True,
+        "worker_prefetch_multiplier": 1,
+        "result_expires": settings.retention,
+        "task_queues": {name: {} for name in QUEUES},
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # a worker waits for Redis for ever
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # running jobs outlive a reconnect
+        "broker_pool_limit": 64,  # more than a web process has threads; Celery's 10 would make the 11th wait
+        "broker_pool_acquire_timeout": settings.publish_timeout,
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.1},
+        "worker_send_task_events": True,  # Flower sees a job from its first second
+        "task_send_sent_event": True,
+    }

@@ -1,0 +1,121 @@
+"""What a job's function becomes: Celery's task with our defaults, run in the Flask app context."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from celery import shared_task, signals
+from celery.app.task import Task
+from celery.exceptions import Ignore
+
+from celeriac.errors import BadRequest, ConfigError, JobCancelled, UnknownTask
+from celeriac.registry import TaskSpec, describe
+from celeriac.registry.body import parse, parse_object
+from celeriac.registry.value import JSON
+
+if TYPE_CHECKING:
+    from celeriac.worker.app import CeleryApp
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Celery's options of every job; `@job(…)` may give others.
+DEFAULTS: dict[str, Any] = {
+    "typing": True,
+    "acks_late": True,
+    "reject_on_worker_lost": True,
+    "track_started": True,
+    "max_retries": 3,
+    "retry_backoff": True,
+    "serializer": "json",
+}
+
+
+@overload
+def job(fun: Callable[P, R], /) -> JobTask[P, R]: ...
+@overload
+def job(**options: Any) -> Callable[[Callable[P, R]], JobTask[P, R]]: ...
+def job(fun: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a job: Celery's `shared_task` with our defaults; options pass through, as `queue="io"`.
+
+    The task object says `celeriac_job = True` and keeps the plain function as `celeriac_function`.
+    """
+    return functools.partial(_shared, options) if fun is None else _shared(options, fun)
+
+
+def _shared(options: dict[str, Any], fun: Callable[..., Any]) -> Any:
+    chosen = {**DEFAULTS, **options}
+    if chosen["serializer"] != "json":
+        raise ConfigError(f"{fun.__qualname__}: jobs travel as JSON alone.", "Leave `serializer` out.")
+    chosen["dont_autoretry_for"] = (*chosen.get("dont_autoretry_for", ()), JobCancelled)
+    share: Any = shared_task(**chosen, celeriac_job=True, celeriac_function=staticmethod(fun))
+    return share(fun)
+
+
+class JobTask(Task[P, R]):
+    """Every task of the app, plain `shared_task` too: runs in the app context, can be cancelled as it runs.
+
+    A job has its `spec` besides: what it takes, read from its own signature.
+    """
+
+    abstract = True
+    celeriac_job = False
+    spec: TaskSpec | None = None
+    app: CeleryApp
+
+    @classmethod
+    def on_bound(cls, app: Any) -> None:
+        """Describe a job and enter it into the app's registry; ConfigError refuses the worker's start."""
+        if cls.celeriac_job and cls.spec is None:
+            cls.spec = app.jobs.add(_describe(cls))
+
+    def arguments(self, given: bytes | Mapping[str, str]) -> dict[str, JSON]:
+        """Return what was sent for the job, as `apply_async(kwargs=…)` takes it; raise what HTTP answers 4xx.
+
+        `given` is a JSON body, or the words of a query or a form: a word that is JSON (`5`) is that value.
+        """
+        if self.spec is None:
+            raise UnknownTask(f"{self.name} is not a job.", "Decorate it with @job.")
+        named = parse_object(given) if isinstance(given, bytes) else {k: _word(v) for k, v in given.items()}
+        return self.spec.bind(named)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function: checked and in an app context for the worker, as a plain call for anyone else."""
+        if self.request.called_directly:
+            return super().__call__(*args, **kwargs)
+        with self.app.flask.app_context():
+            if self.spec is not None:
+                args, kwargs = (), self.spec.load(kwargs, args)
+            try:
+                return self.run(*args, **kwargs)
+            except JobCancelled as error:
+                self._end_as_cancelled(error)
+                raise Ignore(str(error)) from error  # Celery: acknowledge, the state is stored already
+
+    def _end_as_cancelled(self, error: JobCancelled) -> None:
+        request = self.request
+        if request.is_eager or request.id is None:
+            return
+        self.backend.mark_as_revoked(request.id, error.message, request=request)
+        self.send_event("task-revoked", terminated=True, signum=None, expired=False)
+        signals.task_revoked.send(sender=self, request=request, terminated=True, signum=None, expired=False)
+
+
+def _describe(task: Any) -> TaskSpec:
+    module_name = f"{task.__module__}.{task.celeriac_function.__name__}"
+    return describe(
+        task.celeriac_function,
+        name=None if task.name == module_name else task.name,
+        celery_name=task.name,
+        queue=getattr(task, "queue", None) or "celery",
+        bound=task.run is not task.celeriac_function,
+    )
+
+
+def _word(text: str) -> JSON:
+    try:
+        return parse(text.encode())
+    except BadRequest:
+        return text
