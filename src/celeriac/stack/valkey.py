@@ -30,7 +30,7 @@ FIXED = (
     "protected-mode yes",
     "daemonize no",
     'logfile ""',
-    "loglevel notice",
+    "loglevel warning",
     "appendonly yes",
     "appendfsync everysec",
     'save ""',
@@ -43,7 +43,8 @@ FIXED = (
 class Valkey:
     """One server on `data_dir`.
 
-    `port` defaults to its last one or a free one, `password` to a random one that is kept in the folder; `config` adds lines of valkey.conf, such as "databases 512"; they win over ours.
+    `port` defaults to its last one or a free one, `password` to a random one that is kept in the folder;
+    `config` adds lines of valkey.conf, such as "databases 512", which win over ours.
     """
 
     def __init__(
@@ -54,8 +55,7 @@ class Valkey:
         config: Iterable[str] = (),
     ) -> None:
         self.data_dir = Path(data_dir)
-        self.port = port or 0
-        self._fixed_port = port is not None
+        self._port = port
         self._password = password
         self._config = tuple(config)
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,8 +67,19 @@ class Valkey:
         return self._password
 
     @property
+    def port(self) -> int:
+        """Its port: the last one of this folder if that is free, else another."""
+        if self._port is None:
+            last = self.data_dir / "port"
+            port = int(last.read_text()) if last.exists() else 0
+            self._port = port if port and is_free(port) else free_port()
+            last.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            last.write_text(str(self._port))
+        return self._port
+
+    @property
     def url(self) -> str:
-        """The broker URL of database 0; known once the server was prepared or started."""
+        """The broker URL of database 0."""
         return f"redis://:{quote(self.password, safe='')}@{HOST}:{self.port}/0"
 
     @property
@@ -78,15 +89,14 @@ class Valkey:
             raise StartError("This Valkey is not running.", "Call start() first.")
         return self._process.pid
 
-    def prepare(self) -> tuple[list[str], int]:
-        """Write the configuration; return the command to run and the folder's lock, which it must inherit.
+    def prepare(self) -> tuple[list[str], tuple[int, ...]]:
+        """Write the configuration; return the command and the descriptors (the folder's lock) to inherit.
 
-        The caller closes its own copy of the descriptor once the child runs.
+        The caller closes its own copies once the child runs.
         """
         binary = find_binary()
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _lock(self.data_dir)
-        self._choose_port()
         path = self.data_dir / "valkey.conf"
         lines = [
             *FIXED,
@@ -95,22 +105,11 @@ class Valkey:
             f'dir "{self.data_dir.resolve()}"',
         ]
         _write_private(path, "\n".join([*lines, *self._config]) + "\n")
-        return [binary, str(path.resolve())], lock
-
-    def _choose_port(self) -> None:
-        """Keep the fixed or the last port; take a free one when the last one has been taken by somebody."""
-        if self._fixed_port:
-            return
-        last = self.data_dir / "port"
-        if not self.port and last.exists():
-            self.port = int(last.read_text())
-        if not self.port or not is_free(self.port):
-            self.port = free_port()
-        last.write_text(str(self.port))
+        return [binary, str(path.resolve())], (lock,)
 
     def start(self, within: float = 60.0) -> Valkey:
         """Start the server and return when it answers PING; else StartError with its last words."""
-        command, lock = self.prepare()
+        command, inherited = self.prepare()
         log = self.data_dir / "valkey.log"
         try:
             with log.open("ab") as output:
@@ -120,11 +119,12 @@ class Valkey:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    pass_fds=[lock],
+                    pass_fds=inherited,
                     preexec_fn=tied_to_parent(signal.SIGTERM),  # noqa: PLW1509  (see children.py)
                 )
         finally:
-            os.close(lock)
+            for descriptor in inherited:
+                os.close(descriptor)
         deadline = time.monotonic() + within
         while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
