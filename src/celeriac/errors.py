@@ -5,7 +5,8 @@
     ├── StartError           a part of the local stack cannot start
     ├── BrokerError          Redis cannot be used
     │   ├── BrokerUnavailable    it does not answer in time; nothing was queued
-    │   └── BrokerUnfit          it answers, but would lose jobs (evicts, too old)
+    │   ├── BrokerUnfit          it answers, but would lose jobs (evicts, too old)
+    │   └── QueueFull            the queue is at its limit; nothing was queued
     ├── UnknownJob           no job was ever submitted under this id
     ├── ExpiredJob           the job's record is past its retention
     ├── UnknownTask          no such task is registered
@@ -70,6 +71,12 @@ class BrokerUnfit(BrokerError):
     """Redis answers, but jobs could be lost on it."""
 
     title = "Broker unfit"
+
+
+class QueueFull(BrokerError):
+    """The queue holds as many messages as its limit allows; nothing was queued."""
+
+    title = "Queue full"
 
 
 class UnknownJob(CeleriacError):

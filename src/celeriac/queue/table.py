@@ -63,30 +63,30 @@ class Table:
     _held: dict[str, Held] = field(default_factory=dict)
     _acks: list[str] = field(default_factory=list)
     _channels: list[Surplus] = field(default_factory=list)
-    _lock: Any = field(default_factory=native.lock)
+    lock: Any = field(default_factory=native.lock)
     _running: bool = False
     _told: set[str] = field(default_factory=set)
 
     def add(self, tokens: Iterable[str]) -> None:
         """Hold what a fetch put in flight."""
-        with self._lock:
+        with self.lock:
             for token in tokens:
                 self._held[token] = Held()
 
     def begin(self, token: str) -> None:
         """Note that user code may run now: this delivery is not given back when a channel closes."""
-        with self._lock:
+        with self.lock:
             if token in self._held:
                 self._held[token].begun = True
 
     def finish(self, token: str) -> None:
         """Note that the job's end was written together with its acknowledgement."""
-        with self._lock:
+        with self.lock:
             self._held.pop(token, None)
 
     def ack(self, token: str) -> None:
         """End a delivery; the server hears of it with the next fetch or tick."""
-        with self._lock:
+        with self.lock:
             if self._held.pop(token, None) is not None:
                 self._acks.append(token)
 
@@ -96,22 +96,22 @@ class Table:
 
     def take_acks(self) -> list[str]:
         """Return the acknowledgements that are to ride along, and forget them."""
-        with self._lock:
+        with self.lock:
             acks, self._acks = self._acks, []
             return acks
 
     def return_acks(self, acks: list[str]) -> None:
         """Take back acknowledgements whose fetch failed."""
-        with self._lock:
+        with self.lock:
             self._acks = acks + self._acks
 
     def tokens(self) -> list[str]:
-        with self._lock:
+        with self.lock:
             return list(self._held)
 
     def unbegun(self, tokens: Iterable[str]) -> list[str]:
         """Return those of the tokens that are held and never began."""
-        with self._lock:
+        with self.lock:
             return [t for t in tokens if t in self._held and not self._held[t].begun]
 
     def put_back(self, client: Any, tokens: list[str], why: str = "", lost: bool = False) -> None:
@@ -119,7 +119,7 @@ class Table:
         if not tokens:
             return
         buried = moves.put_back(client, self.space, list(reversed(tokens)), why, lost)
-        with self._lock:
+        with self.lock:
             for token in tokens:
                 self._held.pop(token, None)
         for id, raw in buried:
@@ -127,7 +127,7 @@ class Table:
 
     def watch(self, channel: Surplus) -> None:
         """Look after a consuming channel; start the native thread with the first."""
-        with self._lock:
+        with self.lock:
             if channel not in self._channels:
                 self._channels.append(channel)
             if self._running or self.closed:
@@ -136,7 +136,7 @@ class Table:
         native.start(self._run)
 
     def unwatch(self, channel: Surplus) -> None:
-        with self._lock:
+        with self.lock:
             if channel in self._channels:
                 self._channels.remove(channel)
 
@@ -178,7 +178,7 @@ class Table:
 
     def _busy(self) -> bool:
         """Decide under the lock whether the thread goes on, so that `watch` never misses its end."""
-        with self._lock:
+        with self.lock:
             self._running = not self.closed and os.getpid() == self.pid and bool(self._channels or self._held)
             return self._running
 
@@ -187,7 +187,7 @@ class Table:
         for id, raw in tended.buried:
             self.hooks.buried(id, raw)
         for token in tended.gone:
-            with self._lock:
+            with self.lock:
                 lost = self._held.pop(token, None)
             if lost is not None:
                 logger.warning("The lease of job %s ran out; its late result will be refused.", token)

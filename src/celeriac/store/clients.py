@@ -25,3 +25,9 @@ def from_url(url: str, timeout: float = 2.0, **options: Any) -> redis.Redis:
     options.setdefault("socket_timeout", timeout)
     options.setdefault("socket_connect_timeout", timeout)
     return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options)
+
+
+def milliseconds(client: Any) -> int:
+    """Return the server's clock."""
+    seconds, micros = client.time()
+    return int(seconds) * 1000 + int(micros) // 1000

@@ -101,6 +101,16 @@ def publish(client: Client, space: Space, submission: Submission) -> tuple[str, 
     return outcome.decode(), int(now)
 
 
+def load_publish(client: Client) -> None:
+    """Make the server know the publish move, for pipelines that cannot fall back."""
+    client.execute_command("SCRIPT LOAD", script("publish").source)
+
+
+def publish_words(space: Space, submission: Submission) -> tuple[Arg, ...]:
+    """Return the whole command of a publish, for a pipeline."""
+    return script("publish").command(*publish_args(space, submission))
+
+
 def fetch_script() -> Script:
     """Return the fetch move itself, for the poller that drives its connection by hand."""
     return script("fetch")

@@ -1,0 +1,68 @@
+"""Speaks kombu's envelope: what a message says about its job, read at the door and never re-encoded afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
+EMPTY_EMBED = ', {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+
+
+def fence_of(headers: dict[str, Any]) -> int:
+    """Strip the lease header that Celery copies into retries; return its fence if it names this very job, else 0."""
+    token = headers.pop(LEASE_HEADER, None)
+    if not isinstance(token, str):
+        return 0
+    id, _, fence = token.rpartition(":")
+    return int(fence) if id == headers.get("id") and fence.isdigit() else 0
+
+
+def delay_of(headers: dict[str, Any], now: datetime | None = None) -> float | None:
+    """Return how many seconds the message must still wait for its ETA, or None when it need not.
+
+    The ETA is read against the clock that wrote it, the producer's: only the difference travels.
+    """
+    eta = headers.get("eta")
+    if not isinstance(eta, str):
+        return None
+    try:
+        due = datetime.fromisoformat(eta)
+    except ValueError:
+        return None
+    if due.tzinfo is None:
+        due = due.replace(tzinfo=UTC)
+    seconds = (due - (now or datetime.now(UTC))).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+def arguments(body: str, limit: int) -> str:
+    """Return `[args, kwargs]` (or the whole body, where it embeds more) as kept on the record; '' when over the limit."""
+    kept = body.removesuffix(EMPTY_EMBED) + "]" if body.endswith(EMPTY_EMBED) else body
+    return kept if len(kept) <= limit else ""
+
+
+def followers(body: str) -> list[tuple[str, str]]:
+    """Return (id, task) of the jobs that this message will publish when it is done: its chain and its chord's body."""
+    if body.endswith(EMPTY_EMBED):
+        return []
+    try:
+        embed = json.loads(body)[2]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return []
+    return list(_signatures(embed)) if isinstance(embed, dict) else []
+
+
+def _signatures(embed: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    chain = embed.get("chain")
+    for signature in [*(chain if isinstance(chain, list) else []), embed.get("chord")]:
+        if not isinstance(signature, dict):
+            continue
+        options = signature.get("options")
+        id = options.get("task_id") if isinstance(options, dict) else None
+        if isinstance(id, str) and isinstance(signature.get("task"), str):
+            yield id, signature["task"]
+        if signature.get("subtask_type") == "chord" and isinstance(signature.get("kwargs"), dict):
+            yield from _signatures({"chord": signature["kwargs"].get("body")})

@@ -1,0 +1,47 @@
+"""Speaks kombu's QoS: what a consumer has in hand. The truth about deliveries is the process's table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu.transport import virtual
+
+from celeriac.store.clients import RedisError
+
+
+class QoS(virtual.QoS):
+    """Counts what is in hand against the prefetch limit; everything else goes to the table."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge: never again delivered, and sent with the next fetch or tick."""
+        self.channel.table.ack(delivery_tag)
+        super().ack(delivery_tag)
+        self.channel.wake()
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Give the message back to the head of its queue, or, when nobody can run it, to the dead letters."""
+        if requeue:
+            self.channel.give_back([delivery_tag], "given back")
+        else:
+            self.channel.bury(delivery_tag, "rejected")
+        virtual.QoS.ack(self, delivery_tag)
+        self.channel.wake()
+
+    def restore_unacked(self, client: Any = None) -> list[Any]:
+        """Give back what never began; running jobs keep their lease and can still be acknowledged."""
+        self._flush()
+        tokens = self.channel.table.unbegun(self._delivered)
+        self._delivered.clear()
+        try:
+            self.channel.give_back(tokens)
+        except (RedisError, OSError):
+            return []  # Redis is away: the leases run out by themselves, or the next connection renews them
+        return []
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        self._on_collect.cancel()
+        if self.channel.do_restore:
+            self.restore_unacked()
+
+    def restore_visible(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing to do: leases, not a visibility timeout, bring lost messages back."""

@@ -1,0 +1,57 @@
+"""Speaks kombu's transports: `redis://`, `rediss://`, `redis+socket://` and `sentinel://` with our channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu import transport
+from kombu.transport import redis as kombu_redis
+
+from celeriac.config import Settings
+from celeriac.queue.channel import Channel, SentinelChannel
+from celeriac.queue.poller import Poller
+
+STOCK = {"redis": "kombu.transport.redis:Transport", "rediss": "kombu.transport.redis:Transport",
+         "sentinel": "kombu.transport.redis:SentinelTransport"}  # fmt: skip
+OURS = {"redis": "celeriac.queue.transport:Transport", "rediss": "celeriac.queue.transport:Transport",
+        "sentinel": "celeriac.queue.transport:SentinelTransport"}  # fmt: skip
+
+
+class Transport(kombu_redis.Transport):
+    """kombu's Redis transport with atomic fetch and leases."""
+
+    Channel = Channel
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cycle = Poller()
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        super().register_with_event_loop(connection, loop)
+        self.cycle.join(loop)
+
+
+class SentinelTransport(Transport):
+    """The same over Sentinel."""
+
+    default_port = 26379
+    Channel = SentinelChannel
+
+
+def install(stock: bool = False) -> None:
+    """Make `redis://` mean our transport in this process, or kombu's own again."""
+    transport.TRANSPORT_ALIASES.update(STOCK if stock else OURS)
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Return Celery's `broker_transport_options` for these settings."""
+    common = {
+        "global_keyprefix": settings.key_prefix,
+        "socket_connect_timeout": settings.publish_timeout,
+        "socket_timeout": settings.publish_timeout,
+        "socket_keepalive": True,
+    }
+    if settings.transport == "stock":
+        return common | {"socket_timeout": None}
+    names = ("lease", "max_losses", "retention", "batch", "hold", "publish_timeout")
+    return common | {name: getattr(settings, name) for name in names}
