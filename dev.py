@@ -119,16 +119,25 @@ def build():
     if not works(PYTHON, "-c", version) and run(*make) != 0:
         raise TaskError("Could not make a virtualenv in {0}.".format(VENV))
     uv = find_uv()
-    if uv and run(*uv, "pip", "sync", "-q", "--python", PYTHON, "--require-hashes", LOCK) == 0:
-        install = [*uv, "pip", "install", "-q", "--python", PYTHON]
-    else:
+    install = [*uv, "pip", "install", "-q", "--python", PYTHON] if uv else []
+    if not uv or run(*install, "--require-hashes", "-r", LOCK) != 0:
         install = [*find_pip(), "install", "-q"]
         print("Installing with pip alone, which takes a little longer ...", flush=True)
         if run(*install, "--require-hashes", "-r", LOCK) != 0:
             raise TaskError("Could not install requirements.lock: pip's lines above say why (no network?).")
+    strangers = installed() - set(re.findall(r"^([a-z0-9-]+)==", LOCK.read_text(), re.MULTILINE))
+    if uv and strangers:  # what an older lock brought; `uv pip sync` would take the project itself away, too
+        run(*uv, "pip", "uninstall", "-q", "--python", PYTHON, *sorted(strangers))
     # hatchling is in the lock, so this step needs no network and nothing unpinned
     if run(*install, "--no-deps", "--no-build-isolation", "-e", ROOT) != 0:
         raise TaskError("Could not install the project itself into .venv: see the lines above.")
+
+
+def installed():
+    """Return the names of the distributions in .venv, normalised, but for pip and the project."""
+    folders = VENV.glob("lib/python*/site-packages/*.dist-info")
+    names = {re.sub(r"[-_.]+", "-", folder.name.split("-")[0]).lower() for folder in folders}
+    return names - {"celeriac", "pip", "setuptools"}
 
 
 def find_uv():
