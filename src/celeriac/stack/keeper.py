@@ -54,7 +54,7 @@ class Keeper:
         self._life = asyncio.create_task(self._live())
 
     async def _live(self) -> None:
-        """Start the part again each time it ends by itself, after a delay that grows while it keeps failing."""
+        """Start the part again each time it ends by itself, after a delay that grows with each failure."""
         delay, began = FIRST_DELAY, time.monotonic()
         while not self._stopping.is_set():
             await self._ended.wait()

@@ -89,8 +89,7 @@ def check_ports(settings: Settings) -> None:
 
 
 def check_broker(url: str) -> None:
-    """Raise StartError when nothing listens at a plain redis:// URL; other kinds are the workers' to
-    judge."""
+    """Raise StartError when nothing listens at a plain redis:// URL; the workers judge other kinds."""
     where = port_of(url)
     if where and not listens(*where):
         raise StartError(
@@ -130,7 +129,7 @@ def _web(settings: Settings, env: Mapping[str, str]) -> Part:
 
 
 def _lanes(settings: Settings, env: Mapping[str, str]) -> list[Part]:
-    """Two lanes: processes for ordinary jobs; threads for those that mostly wait, so that they block nobody."""
+    """Two lanes: processes for ordinary jobs, threads for jobs that mostly wait and shall block nobody."""
 
     def lane(name: str, queue: str, pool: str, size: int) -> Part:
         command = [*_celery(settings), "worker", "-n", f"{name}@%h", "-Q", queue, "-P", pool, "-c", str(size)]
