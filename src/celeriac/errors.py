@@ -14,6 +14,7 @@
     │   ├── TooLarge             its body is over the limit
     │   └── WrongMediaType       its body is not JSON
     ├── InvalidArguments     the arguments do not fit the task's signature
+    ├── UnknownToken         there is no API token of this id
     ├── Unauthorized         the caller did not say, or prove, who they are
     ├── Forbidden            the caller is known, but may not do this
     ├── Conflict             the job's state does not allow this
@@ -143,6 +144,14 @@ class Unauthorized(CeleriacError):
     status = 401
     exit_code = 77  # EX_NOPERM of sysexits.h
     title = "Unauthorized"
+
+
+class UnknownToken(CeleriacError):
+    """There is no API token of this id."""
+
+    status = 404
+    exit_code = 4
+    title = "Unknown token"
 
 
 class Forbidden(CeleriacError):
