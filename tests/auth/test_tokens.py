@@ -54,10 +54,13 @@ class World:
         self.tokens = self.another_process()
 
     def another_process(self):
-        return Tokens(self.shelf, clock=self.clock, ticks=lambda: (self.now - START).total_seconds())
+        return Tokens(self.shelf, clock=self.clock, ticks=self.ticks)
 
     def clock(self):
         return self.now
+
+    def ticks(self):
+        return (self.now - START).total_seconds()
 
     def pass_time(self, **duration):
         self.now += timedelta(**duration)

@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 import inspect
+import keyword
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
@@ -84,7 +85,7 @@ KIND = SIMPLE | st.one_of(
         lambda kind: (dict[str, kind[0]], st.dictionaries(TEXT, kind[1], max_size=3))
     ),
 )
-NAMES = st.text("abcdefgh_", min_size=1, max_size=8)
+NAMES = st.text("abcdefgh_", min_size=1, max_size=8).filter(lambda name: not keyword.iskeyword(name))
 
 
 @st.composite
