@@ -1,0 +1,2 @@
+#!/bin/sh
+celery -A backend worker --loglevel=info

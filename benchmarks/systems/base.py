@@ -1,0 +1,136 @@
+"""What a benchmark needs to know of a system: how to start its workers and its driver, and how to call it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.drivers import Driver
+from benchmarks.environments import DRIVERS, PEERS, clean_environment, logs, python
+from benchmarks.processes import Crew, cpu, memory
+from benchmarks.servers import Server
+
+WARM = 100
+START_LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class System:
+    """One system in one setting.
+
+    `commands` are the main processes of its workers, programs of its environment; `naps` are the ones for a
+    thousand waiting jobs, when it can hold them. `pace` is the jobs per second that it is
+    expected to make: it only decides how many jobs a round has.
+    """
+
+    name: str
+    setting: str
+    delivery: str
+    folder: str
+    commands: Sequence[Sequence[str]]
+    naps: Sequence[Sequence[str]] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    nap_env: dict[str, str] = field(default_factory=dict)
+    pace: int = 1000
+    bulk: bool = False
+    stop_grace: float = 10.0
+
+    def interpreter(self) -> str:
+        """The program that runs its driver; makes the environment when it is missing."""
+        return python(self.folder)
+
+    def program(self, word: str) -> str:
+        """The full path of a program of its environment."""
+        return str(Path(self.interpreter()).with_name(word))
+
+    def driver_command(self) -> list[str]:
+        """How its driver is started, in its folder."""
+        return [self.interpreter(), "drive.py"]
+
+    def environment(self, url: str) -> dict[str, str]:
+        """What its processes see; the address of Redis is BENCH_URL."""
+        paths = f"{DRIVERS}:{PEERS / self.folder}"
+        return clean_environment(
+            BENCH_URL=url, BROKER_URL=url, RESULT_BACKEND=url, PYTHONPATH=paths, **self.env
+        )
+
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[Driver]:
+        """A fresh server and this system's driver, no workers."""
+        with Server() as server:
+            driver = self._driver(server)
+            try:
+                yield driver
+            finally:
+                driver.stop()
+
+    @contextlib.contextmanager
+    def running(self, *, naps: bool = False, warm: int = WARM) -> Iterator[Running]:
+        """A fresh server, this system's workers on it, warmed up, and its driver; all gone at the end."""
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(Server())
+            driver = self._driver(server)
+            stack.callback(driver.stop)
+            crew = Crew(logs(self.name))
+            stack.callback(crew.stop, self.stop_grace)
+            env = self.environment(server.url) | (self.nap_env if naps else {})
+            for command in self.naps if naps else self.commands:
+                words = [self.program(command[0]), *(word.format(url=server.url) for word in command[1:])]
+                crew.start(words, cwd=PEERS / self.folder, env=env)
+            running = Running(server, crew, driver)
+            running.warm(warm)
+            yield running
+
+    def _driver(self, server: Server) -> Driver:
+        log = logs(self.name)
+        log.unlink(missing_ok=True)
+        env = self.environment(server.url)
+        return Driver(self.driver_command(), cwd=PEERS / self.folder, env=env, log=log)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds used by the workers and by Redis since some moment."""
+
+    workers: float
+    redis: float
+
+    def __sub__(self, earlier: Usage) -> Usage:
+        return Usage(self.workers - earlier.workers, self.redis - earlier.redis)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A system at work."""
+
+    server: Server
+    crew: Crew
+    driver: Driver
+
+    def warm(self, number: int) -> None:
+        """Run a few jobs: whatever is connected, imported or compiled once, is done then."""
+        self.driver.ask("submit", n=number)
+        self.driver.finish(START_LIMIT)
+
+    def usage(self) -> Usage:
+        """CPU used so far."""
+        return Usage(cpu(self.crew.pids()), cpu([self.server.pid]))
+
+    def memory(self) -> int:
+        """Bytes of memory (PSS) of all worker processes."""
+        return memory(self.crew.pids())
+
+    def burst(self, number: int, limit: float, *, bulk: bool = False) -> tuple[float, Usage]:
+        """Run a backlog that was built while the workers stood still; seconds and CPU used for it."""
+        self.crew.freeze()
+        try:
+            self.driver.ask("submit", n=number, bulk=bulk)
+            before = self.usage()
+        finally:
+            start = time.monotonic()
+            self.crew.thaw()
+        finished = self.driver.finish(limit)
+        return finished - start, self.usage() - before

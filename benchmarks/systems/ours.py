@@ -1,0 +1,60 @@
+"""This project: as installed, with every default, and its transport alone under an otherwise stock Celery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks.systems.celery import (
+    QUIET,
+    STOCK_PREFORK,
+    STOCK_SOLO,
+    STOCK_THREADS,
+    CelerySystem,
+    lanes,
+    worker,
+)
+
+DELIVERY = "at least once"
+TRANSPORT = {"BENCH_TRANSPORT": "celeriac"}
+MEMBERS = ("--loglevel=WARNING",)  # gossip, mingle and heartbeat stay on: `up` starts workers like this
+
+TRANSPORT_PREFORK, TRANSPORT_THREADS, TRANSPORT_SOLO = (
+    replace(
+        stock,
+        name=stock.name.replace("celery", "transport"),
+        setting=stock.setting.replace("stock", "our transport, stock backend"),
+        delivery=DELIVERY,
+        env=TRANSPORT,
+        pace=2 * stock.pace,
+    )
+    for stock in (STOCK_PREFORK, STOCK_THREADS, STOCK_SOLO)
+)
+
+PREFORK = CelerySystem(
+    name="celeriac prefork",
+    setting="defaults, prefork 2",
+    delivery=DELIVERY,
+    folder="celeriac",
+    commands=[worker("jobs", 1, "-P", "prefork", "-c", "2", *MEMBERS)],
+    pace=2000,
+    bulk=True,
+)
+THREADS = CelerySystem(
+    name="celeriac threads",
+    setting="defaults, threads 4 × 2",
+    delivery=DELIVERY,
+    folder="celeriac",
+    commands=lanes("jobs", "-P", "threads", "-c", "4"),
+    naps=[worker("jobs", 1, "-P", "threads", "-c", "1000", *QUIET)],
+    pace=6000,
+    bulk=True,
+)
+SOLO = CelerySystem(
+    name="celeriac solo",
+    setting="defaults, solo × 2",
+    delivery=DELIVERY,
+    folder="celeriac",
+    commands=lanes("jobs", "-P", "solo"),
+    pace=6000,
+    bulk=True,
+)
