@@ -8,5 +8,5 @@ MAX_CONTENT_LENGTH = 256 * 1024
 
 # Redis and Celery configuration. CELERY takes Celery's own settings, lower case: {"task_time_limit": 3600}.
 BROKER_URL = os.getenv("BROKER_URL", "redis://localhost:6379/0")
-RESULT_BACKEND = os.getenv("RESULT_BACKEND", BROKER_URL)
+RESULT_BACKEND = os.getenv("RESULT_BACKEND", "")  # when empty: BROKER_URL
 CELERY: dict[str, object] = {}
