@@ -34,8 +34,16 @@ class Lines:
         try:
             self._out.write(f"{prefix} {line}\n")
             self._out.flush()
-        except (OSError, ValueError):  # `up | head`: the reader has left, the jobs go on
-            self._out = None
+        except OSError:  # `up | head`: the reader has left, the jobs go on
+            self._lose()
+
+    def _lose(self) -> None:
+        """Write nothing more, not even what is still in the buffer when the process ends."""
+        assert self._out is not None
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._out.fileno())
+        os.close(nowhere)
+        self._out = None
 
 
 class LineReader:

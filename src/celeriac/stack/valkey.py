@@ -218,7 +218,7 @@ def _write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _lock(folder: Path, within: float = 10.0) -> int:
+def _lock(folder: Path, within: float = 5.0) -> int:
     """Return a descriptor that locks the folder; wait a little for a server that is still stopping."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + within
