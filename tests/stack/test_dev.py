@@ -57,9 +57,7 @@ def test_an_old_python_is_told_which_one_to_take(module: ModuleType, monkeypatch
         module.check_python()
 
 
-def test_a_python_without_pip_is_told_what_to_install(
-    module: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_python_without_pip_is_told_what_to_install(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "works", lambda *command: False)
     with pytest.raises(module.TaskError, match="apt install python3-pip"):
         module.find_pip()

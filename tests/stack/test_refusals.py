@@ -23,9 +23,7 @@ runpy.run_module("celeriac.stack", run_name="__main__", alter_sys=True)
 """
 
 
-def up(
-    *arguments: str, python: tuple[str, ...] = ("-m", "celeriac.stack"), **environ: str
-) -> tuple[int, str]:
+def up(*arguments: str, python: tuple[str, ...] = ("-m", "celeriac.stack"), **environ: str) -> tuple[int, str]:
     """Run `up` where it must refuse; return its exit code and what it said."""
     env = {name: value for name, value in os.environ.items() if name != "BROKER_URL"}
     ports = ["--port", str(free_port()), "--flower-port", str(free_port())]

@@ -94,7 +94,9 @@ def test_a_part_that_keeps_failing_is_started_with_growing_delays(
     monkeypatch.setattr(keeper, "LONGEST_DELAY", 0.03)
     stage = Stage()
     stage.cues["0.03 s"] = lambda: stage.cues.update({"0.03 s": interrupt})
-    once = f"[ -e {tmp_path}/once ] && exit 7; touch {tmp_path}/once; echo {{0}} ready; exit 3"
+    stage.cues["curtain"] = (tmp_path / "fail").touch
+    failing = f"[ -e {tmp_path}/fail ]"
+    once = f"{failing} && exit 7; echo {{0}} ready; until {failing}; do sleep 0.02; done; exit 3"
     code, said = run(stage, part("work", once))
     delays = re.findall(r"work ended with exit code (\d).*again in (\S+) s", said)
     assert delays == [("3", "0.01"), ("7", "0.02"), ("7", "0.03"), ("7", "0.03")]
@@ -106,9 +108,7 @@ def test_one_that_is_not_needed_may_fail_and_one_that_is_may_not() -> None:
     stage.cues["curtain"] = interrupt
     code, said = run(stage, part("web", TRAP, 0), part("flower", "exit 3", 1, needed=False))
     assert code == 0
-    assert (
-        "flower ended with exit code 3 before it was ready. Its lines above say why. The rest goes on" in said
-    )
+    assert "flower ended with exit code 3 before it was ready. Its lines above say why. The rest goes on" in said
     code, said = run(Stage(), part("web", TRAP, 0), part("work", "exit 3", 1))
     assert code == 69
     assert "web stops" in said

@@ -53,17 +53,13 @@ def test_strangers_are_refused_and_secrets_are_for_the_owner_only(valkey: Valkey
         assert stat.S_IMODE((valkey.data_dir / name).stat().st_mode) == 0o600
 
 
-def test_a_second_server_on_the_same_folder_is_refused(
-    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_server_on_the_same_folder_is_refused(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room._lock, "__defaults__", (0.0,))
     with pytest.raises(StartError, match="Another server is using the data"):
         Valkey(valkey.data_dir).start()
 
 
-def test_without_any_server_the_error_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_any_server_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(room.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StartError, match=r"celeriac\[local\]"):
