@@ -29,14 +29,22 @@ class Settings(BaseModel):
     transport: Literal["celeriac", "stock"] = Field(
         "celeriac", description="`stock` goes back to kombu's own Redis transport (without our guarantees)."
     )
-    key_prefix: str = Field("", max_length=100, description="Put before every key, for a shared database.")
+    key_prefix: str = Field(
+        "", max_length=100, pattern=r"^([\w.:-]*[:_.-])?$", description="Put before every key; ends in one of `:_.-`."
+    )
     lease: float = Field(20.0, ge=1, le=3600, description="After this long without renewal a worker is lost.")
     max_losses: int = Field(3, ge=1, le=100, description="Started attempts lost before a job is dead-lettered.")
     batch: int = Field(64, ge=0, le=1000, description="Messages fetched ahead of the free slots, at the most.")
     hold: float = Field(0.2, ge=0.01, le=10, description="How long a message fetched ahead may wait in a worker.")
     grace: float = Field(25.0, ge=0, le=86400, description="Time for running jobs to finish when a worker stops.")
+    cancel_grace: float = Field(
+        5.0, ge=0, le=3600, description="After this long a cancelled job that goes on is ended by force, where possible."
+    )
     publish_timeout: float = Field(1.5, gt=0, le=60, description="A submit not accepted in this time failed.")
     retention: float = Field(86400.0, ge=60, description="How long a finished job's record and result are kept.")
+    result_limit: int = Field(
+        1048576, ge=1024, le=67108864, description="A larger result (bytes, as JSON) is a failure of the job."
+    )
     port: int = Field(5000, ge=1, le=65535, description="`up`: the port of the web server, on loopback.")
     flower_port: int = Field(5555, ge=1, le=65535, description="`up`: the port of Flower, on loopback.")
     flower: bool = Field(True, description="`up`: run Flower.")

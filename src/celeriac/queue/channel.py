@@ -74,13 +74,13 @@ class Channel(kombu_redis.Channel):
     @cached_property
     def table(self) -> Table:
         """This process's deliveries on this broker."""
-        manager = self._sentinel_manager
+        manager: Any = self.__dict__.get("_sentinel_manager")
         pool = self._get_pool()
-        self._sentinel_manager = manager
+        self._sentinel_manager: Any = manager  # Sentinel's pools note their manager here; this one is the table's
         uri = self.connection.client.as_uri(include_password=True)
         return table(f"{uri}|{self.global_keyprefix}", self.space, lambda: clients.over(pool))
 
-    # -- publish ------------------------------------------------------------------------------------------------
+    # -- publish ---------
 
     def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:
         """Leave text as it is: base64 would cost a third more memory and hide the arguments."""
@@ -145,7 +145,7 @@ class Channel(kombu_redis.Channel):
             self._clock = clients.milliseconds(self.redis) - time.monotonic() * 1000
         return int(time.monotonic() * 1000 + self._clock + self.publish_timeout * 800)
 
-    # -- consume ------------------------------------------------------------------------------------------------
+    # -- consume ---------
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
         (self._unacknowledged.add if no_ack else self._unacknowledged.discard)(queue)
@@ -240,7 +240,7 @@ class Channel(kombu_redis.Channel):
             self._surplus_since = time.monotonic()
             self._surplus.extend(fetched.deliveries)
 
-    # -- surplus ------------------------------------------------------------------------------------------------
+    # -- surplus ---------
 
     def deliver(self, limit: int | None = None) -> int:
         """Hand over what is in stock while slots are free; return how many."""
@@ -319,7 +319,7 @@ class Channel(kombu_redis.Channel):
         if self.connection is not None:
             self.connection.cycle.wake()
 
-    # -- the rest -----------------------------------------------------------------------------------------------
+    # -- the rest ---------
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
         self._get_unacknowledged = no_ack

@@ -39,7 +39,7 @@ def delay_of(headers: dict[str, Any], now: datetime | None = None) -> float | No
 
 
 def arguments(body: str, limit: int) -> str:
-    """Return `[args, kwargs]` (or the whole body, where it embeds more) as kept on the record; '' when over the limit."""
+    """Return `[args, kwargs]` (or the whole body, where it embeds more) for the record; '' when over the limit."""
     kept = body.removesuffix(EMPTY_EMBED) + "]" if body.endswith(EMPTY_EMBED) else body
     return kept if len(kept) <= limit else ""
 

@@ -21,7 +21,8 @@ class QoS(virtual.QoS):
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Give the message back to the head of its queue, or, when nobody can run it, to the dead letters."""
         if requeue:
-            self.channel.give_back([delivery_tag], "given back")
+            lost = self.channel.table.is_lost(delivery_tag)
+            self.channel.give_back([delivery_tag], "worker lost" if lost else "given back", lost)
         else:
             self.channel.bury(delivery_tag, "rejected")
         virtual.QoS.ack(self, delivery_tag)

@@ -39,6 +39,7 @@ class Hooks:
     buried: Callable[[str, bytes], None] = lambda id, raw: None
     gone: Callable[[str], None] = lambda token: None
     cancelled: Callable[[str], None] = lambda token: None
+    tended: Callable[[list[str]], None] = lambda tokens: None
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Held:
     """One delivery of this process; `begun` once user code may have run."""
 
     begun: bool = False
-    finished: bool = False
+    lost: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +79,16 @@ class Table:
         with self.lock:
             if token in self._held:
                 self._held[token].begun = True
+
+    def lose(self, token: str) -> None:
+        """Note that the process which ran it died: giving it back counts as a lost attempt."""
+        with self.lock:
+            if token in self._held:
+                self._held[token].lost = True
+
+    def is_lost(self, token: str) -> bool:
+        held = self._held.get(token)
+        return held is not None and held.lost
 
     def finish(self, token: str) -> None:
         """Note that the job's end was written together with its acknowledgement."""
@@ -183,7 +194,9 @@ class Table:
             return self._running
 
     def _tend(self, client: Any) -> None:
-        tended = moves.tend(client, self.space, self.tokens(), self.worker, self.info())
+        tokens = self.tokens()
+        tended = moves.tend(client, self.space, tokens, self.worker, self.info())
+        self.hooks.tended(tokens)
         for id, raw in tended.buried:
             self.hooks.buried(id, raw)
         for token in tended.gone:

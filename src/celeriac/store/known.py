@@ -7,13 +7,7 @@ from redis import Redis
 from celeriac.store.connection import reachable
 
 
-def mark_known(client: Redis, prefix: str, job_id: str, seconds: float) -> None:
-    """Remember an id for some seconds; raise BrokerUnavailable when that is not possible."""
-    with reachable():
-        client.set(f"{prefix}celeriac:known:{job_id}", "", px=int(seconds * 1000))
-
-
 def is_known(client: Redis, prefix: str, job_id: str) -> bool:
-    """Was this id submitted, within its time?"""
+    """Was a job submitted under this id, and is it not forgotten yet?"""
     with reachable():
-        return bool(client.exists(f"{prefix}celeriac:known:{job_id}"))
+        return bool(client.exists(f"{prefix}celeriac:job:{job_id}"))

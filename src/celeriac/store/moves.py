@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from celeriac.job import Move
+from celeriac.store.clients import NoScriptError
 from celeriac.store.scripts import Arg, Client, Script, script
 
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own key of a result (celery/backends/base.py)
@@ -116,9 +117,7 @@ def fetch_script() -> Script:
     return script("fetch")
 
 
-def fetch_args(
-    space: Space, n: int, acks: Sequence[str], lists: Iterable[tuple[str, str, bool]]
-) -> tuple[Arg, ...]:
+def fetch_args(space: Space, n: int, acks: Sequence[str], lists: Iterable[tuple[str, str, bool]]) -> tuple[Arg, ...]:
     """Return the arguments of a fetch of n messages from (list key, queue, acknowledged) in order."""
     words = [(key, queue, int(acknowledged)) for key, queue, acknowledged in lists]
     return (*space.head(), n, len(acks), *acks, len(words), *(word for triple in words for word in triple))
@@ -146,7 +145,12 @@ def fetch(
 
 
 def tend(
-    client: Client, space: Space, tokens: Sequence[str], worker: str = "", info: str = "", forget: float = 60.0
+    client: Client,
+    space: Space,
+    tokens: Sequence[str],
+    worker: str = "",
+    info: str = "",
+    forget: float = 60.0,
 ) -> Tended:
     """Renew the leases of these deliveries, promote and reclaim; register the worker when it has a name."""
     reply = script("tend")(client, *space.head(), worker, info, ms(forget), *tokens)
@@ -195,13 +199,10 @@ class Report:
 
 def report(client: Client, space: Space, cap: int, reports: Sequence[Report]) -> list[str]:
     """Write the reports of several jobs at once; return the tokens of those that were asked to stop."""
-    words: list[Arg] = []
-    for r in reports:
-        words += [r.token, r.progress, r.meta, r.dropped, len(r.lines), *r.lines]
-    return _texts(script("report")(client, *space.head(), cap, *words))
+    return _texts(script("report")(client, *space.head(), cap, *_report_words(reports)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finish:
     """The end of one attempt, as `finish.lua` takes it; `ago` is how long ago it started, in seconds."""
 
@@ -221,15 +222,53 @@ class Finish:
         return (*space.head(), self.id, self.fence, self.move, self.meta, ms(self.ago), self.worker, *tail)
 
 
-def finish_script() -> Script:
-    """Return the finish move itself, for pipelines."""
-    return script("finish")
-
-
 def finish(client: Client, space: Space, end: Finish) -> str:
     """Record the end of an attempt; return `ok`, `done` (already ended) or `late` (not this attempt's job)."""
-    reply: bytes = finish_script()(client, *end.args(space))
+    reply: bytes = script("finish")(client, *end.args(space))
     return reply.decode()
+
+
+@dataclass(slots=True)
+class Batch:
+    """Starts (token, worker, seconds ago, meta), reports and ends that travel in one pipeline."""
+
+    starts: Sequence[tuple[str, str, float, str]] = ()
+    reports: Sequence[Report] = ()
+    cap: int = 1000
+    ends: Sequence[Finish] = ()
+
+    def write(self, client: Any, space: Space) -> tuple[list[str], list[str], list[str]]:
+        """Return the verdict of each start, the tokens to stop, and the outcome of each end. Raises RedisError.
+
+        A server that forgot the scripts is taught them and asked again: nothing was written by then.
+        """
+        head = space.head()
+        calls = [(script("start"), (*head, t, worker, ms(ago), meta)) for t, worker, ago, meta in self.starts]
+        if self.reports:
+            calls.append((script("report"), (*head, self.cap, *_report_words(self.reports))))
+        calls += [(script("finish"), end.args(space)) for end in self.ends]
+        try:
+            replies = _pipeline(client, [move.command(*args) for move, args in calls])
+        except NoScriptError:
+            for name in ("start", "report", "finish"):
+                client.execute_command("SCRIPT LOAD", script(name).source)
+            replies = _pipeline(client, [move.command(*args) for move, args in calls])
+        n, m = len(self.starts), bool(self.reports)
+        return _texts(replies[:n]), _texts(replies[n]) if m else [], _texts(replies[n + m :])
+
+
+def _pipeline(client: Any, commands: Sequence[tuple[Arg, ...]]) -> list[Any]:
+    pipe = client.pipeline(transaction=False)
+    for command in commands:
+        pipe.execute_command(*command)
+    return list(pipe.execute())
+
+
+def _report_words(reports: Sequence[Report]) -> list[Arg]:
+    words: list[Arg] = []
+    for r in reports:
+        words += [r.token, r.progress, r.meta, r.dropped, len(r.lines), *r.lines]
+    return words
 
 
 def cancel(client: Client, space: Space, id: str, reason: str, meta: str) -> str:

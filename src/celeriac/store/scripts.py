@@ -15,7 +15,7 @@ from celeriac.job import MOVES, TERMINAL
 Arg = str | bytes | int | float
 
 #: Celery's result of a job that was dead-lettered, in the shape that its JSON backend writes (celery/backends/base.py).
-LOST_META = {
+LOST_META: dict[str, Any] = {
     "status": "FAILURE",
     "result": {
         "exc_type": "WorkerLostError",

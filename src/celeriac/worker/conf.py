@@ -12,6 +12,7 @@ from typing import Any
 
 from celery.app.defaults import DEFAULTS
 
+from celeriac import queue
 from celeriac.config import Settings
 from celeriac.errors import ConfigError
 
@@ -27,6 +28,9 @@ JSON_ONLY = (
 ELSEWHERE = {"broker_url": "BROKER_URL", "result_backend": "RESULT_BACKEND"}
 #: Names before Celery 4 and the ones tutorials use; Celery reads none of them from a Flask config.
 OLD_PREFIXES = ("CELERY_", "CELERYD_", "CELERYBEAT_")
+#: Modules that a worker imports at its start.
+WORKER_MODULES = ("celeriac.worker.control",)
+ROUTE = "celeriac.worker.task:route"
 EXTENSION_PREFIXES = ("redbeat_",)
 
 
@@ -42,10 +46,8 @@ def celery_settings(config: Mapping[str, Any], settings: Settings) -> dict[str, 
         if name.startswith(OLD_PREFIXES)
     ]
     if findings:
-        raise ConfigError(
-            "Wrong Celery settings. " + " ".join(findings), "Names: Celery's configuration page."
-        )
-    return {**_defaults(settings), **given}
+        raise ConfigError("Wrong Celery settings. " + " ".join(findings), "Names: Celery's configuration page.")
+    return {**_defaults(settings), **given, **_joined(given)}
 
 
 def _finding(name: str, value: Any) -> str:
@@ -59,10 +61,35 @@ def _finding(name: str, value: Any) -> str:
     return f"{name} is not a Celery setting" + (f", did you mean {near[0]}?" if near else ".")
 
 
+def _result_backend(settings: Settings) -> str:
+    """Return Celery's URL of our backend, or the plain one under the stock transport."""
+    url = settings.result_backend
+    if settings.transport == "stock" or not url.startswith(("redis", "rediss", "sentinel", "unix")):
+        return url
+    kind = "Sentinel" if url.startswith("sentinel") else "Backend"
+    return f"celeriac.worker.backend:{kind}+{url}"
+
+
+def _joined(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings in which ours stand beside the user's: the user's routes come first."""
+    routes = given.get("task_routes") or ()
+    routes = routes if isinstance(routes, list | tuple) else (routes,)
+    include = given.get("include") or ()
+    include = (include,) if isinstance(include, str) else include
+    return {"task_routes": (*routes, ROUTE), "include": (*include, *WORKER_MODULES)}
+
+
 def _defaults(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": settings.broker_url,
-        "result_backend": settings.result_backend,
+        "result_backend": _result_backend(settings),
+        "broker_transport_options": queue.options(settings),
+        "result_backend_transport_options": {
+            "global_keyprefix": settings.key_prefix,
+            "retry_policy": {"timeout": 5.0},
+        },
+        "redis_socket_timeout": 5.0,
+        "redis_socket_connect_timeout": settings.publish_timeout,
         "accept_content": ["json"],
         "result_accept_content": ["json"],
         "task_serializer": "json",
@@ -79,6 +106,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "broker_pool_limit": 64,  # more than a web process has threads; Celery's 10 would make the 11th wait
         "broker_pool_acquire_timeout": settings.publish_timeout,
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.1},
+        "worker_redirect_stdouts": False,  # Celery would log each piece of a print; capture.py sees lines
         "worker_send_task_events": True,  # Flower sees a job from its first second
         "task_send_sent_event": True,
     }

@@ -33,9 +33,7 @@ class Limits:
 current_limits: ContextVar[Limits | None] = ContextVar("current_limits", default=None)
 
 
-def run_limited(
-    target: Callable[..., Any], soft: float | None, hard: float | None, *args: Any, **kwargs: Any
-) -> Any:
+def run_limited(target: Callable[..., Any], soft: float | None, hard: float | None, *args: Any, **kwargs: Any) -> Any:
     """Call `target` under limits that its `track()`, `progress()` and `check()` keep."""
     token = current_limits.set(Limits(soft, hard))
     try:

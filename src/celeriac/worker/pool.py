@@ -37,12 +37,8 @@ class ThreadPool(TaskPool):
 
     def grow(self, n: int = 1) -> NoReturn:
         """Refuse with the remedy."""
-        raise NotImplementedError(
-            "The threads pool has a fixed size: start the worker with another --concurrency."
-        )
+        raise NotImplementedError("The threads pool has a fixed size: start the worker with another --concurrency.")
 
     def shrink(self, n: int = 1) -> NoReturn:
         """Refuse with the remedy."""
-        raise NotImplementedError(
-            "The threads pool has a fixed size: start the worker with another --concurrency."
-        )
+        raise NotImplementedError("The threads pool has a fixed size: start the worker with another --concurrency.")

@@ -17,6 +17,7 @@ from celery.app.task import Task
 from celery.worker import state as worker_state
 
 from celeriac.errors import CeleriacError, JobCancelled
+from celeriac.worker.capture import current
 from celeriac.worker.limits import current_limits
 
 T = TypeVar("T")
@@ -53,6 +54,9 @@ class CurrentJob:
         task = running_task()
         if task is None:
             return
+        running = current.get()
+        if running is not None and running.stop:
+            raise JobCancelled(f"Job {task.request.id} must stop: {running.stop}.")
         if task.request.id in worker_state.revoked:
             raise JobCancelled(f"Job {task.request.id} was cancelled.")
         limits = current_limits.get()
@@ -106,9 +110,7 @@ def _report(current: float, total: float | None, message: str | None, *, must: b
     if must or reported is None or now - reported >= INTERVAL:
         request.update(celeriac_reported=now)
         words = f"{current} of {total}" if total is not None else f"{current}"
-        task.update_state(
-            state=PROGRESS, meta={"current": current, "total": total, "status": message or words}
-        )
+        task.update_state(state=PROGRESS, meta={"current": current, "total": total, "status": message or words})
 
 
 def _size(items: Iterable[Any]) -> int | None:

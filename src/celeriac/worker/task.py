@@ -14,6 +14,7 @@ from celeriac.errors import BadRequest, ConfigError, JobCancelled, UnknownTask
 from celeriac.registry import TaskSpec, describe
 from celeriac.registry.body import parse, parse_object
 from celeriac.registry.value import JSON
+from celeriac.worker.capture import attempt
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
@@ -50,7 +51,13 @@ def _shared(options: dict[str, Any], fun: Callable[..., Any]) -> Any:
     if chosen["serializer"] != "json":
         raise ConfigError(f"{fun.__qualname__}: jobs travel as JSON alone.", "Leave `serializer` out.")
     chosen["dont_autoretry_for"] = (*chosen.get("dont_autoretry_for", ()), JobCancelled)
-    share: Any = shared_task(**chosen, celeriac_job=True, celeriac_function=staticmethod(fun))
+    marks = {
+        "celeriac_job": True,
+        "celeriac_function": staticmethod(fun),
+        "celeriac_bound": bool(chosen.get("bind")),
+        "celeriac_queue": chosen.pop("queue", None),  # routed by `queue_of`: Celery drops the attribute in 6.0
+    }
+    share: Any = shared_task(**chosen, **marks)
     return share(fun)
 
 
@@ -61,6 +68,7 @@ class JobTask(Task[P, R]):
     """
 
     abstract = True
+    Request = "celeriac.worker.request:Request"
     celeriac_job = False
     spec: TaskSpec | None = None
     app: CeleryApp
@@ -86,10 +94,11 @@ class JobTask(Task[P, R]):
         if self.request.called_directly:
             return super().__call__(*args, **kwargs)
         with self.app.flask.app_context():
-            if self.spec is not None:
-                args, kwargs = (), self.spec.load(kwargs, args)
             try:
-                return self.run(*args, **kwargs)
+                with attempt(self.app, self.request, self.track_started and not self.request.ignore_result):
+                    if self.spec is not None:
+                        args, kwargs = (), self.spec.load(kwargs, args)
+                    return self.run(*args, **kwargs)
             except JobCancelled as error:
                 self._end_as_cancelled(error)
                 raise Ignore(str(error)) from error  # Celery: acknowledge, the state is stored already
@@ -103,14 +112,26 @@ class JobTask(Task[P, R]):
         signals.task_revoked.send(sender=self, request=request, terminated=True, signum=None, expired=False)
 
 
+def queue_of(task: Any) -> str | None:
+    """Return the queue that the task's own decorator names, if it does."""
+    queue = getattr(task, "celeriac_queue", None) or getattr(task, "queue", None)
+    return queue if isinstance(queue, str) else None
+
+
+def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> dict[str, str] | None:
+    """Send a job to its own queue: the last of Celery's `task_routes`, after the user's."""
+    queue = queue_of(task)
+    return {"queue": queue} if queue else None
+
+
 def _describe(task: Any) -> TaskSpec:
     module_name = f"{task.__module__}.{task.celeriac_function.__name__}"
     return describe(
         task.celeriac_function,
         name=None if task.name == module_name else task.name,
         celery_name=task.name,
-        queue=getattr(task, "queue", None) or "celery",
-        bound=task.run is not task.celeriac_function,
+        queue=queue_of(task) or task.app.conf.task_default_queue,
+        bound=task.celeriac_bound,
     )
 
 

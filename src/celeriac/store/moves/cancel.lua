@@ -23,12 +23,8 @@ if fetched or running then -- a worker has it: its start or its next report will
   return MOVES.cancel.to
 end
 local member = id .. ':' .. (r[2] or '0')
-local value = call('HGET', P .. 'delayed:messages', member)
-if value then
-  call('ZREM', P .. 'delayed', member)
-  call('HDEL', P .. 'delayed:messages', member)
-  keep_message(id, value)
-end
+local value = undelay(member)
+if value then keep_message(id, value) end
 call('SET', RESULT .. id, A(3), 'PX', KEEP)
 call('PUBLISH', RESULT .. id, A(3))
 close(id, 'cancelled', now, reason)

@@ -34,6 +34,11 @@ local function deliver(raw, key, queue, acknowledged)
       dropped[#dropped + 1] = raw
       return
     end
+    local ended = not r[1] and call('GET', P .. 'gone:' .. e.id)
+    if ended == 'cancelled' or ended == 'deleted' then -- its message outlived its record
+      dropped[#dropped + 1] = raw
+      return count('dropped')
+    end
     if not r[3] then -- pushed by somebody else's producer: known from now on
       call('HINCRBY', P .. 'pushed', queue, 1)
       call('HSET', rec, 'state', 'queued', 'task', e.task, 'queue', queue, 'retries', e.retries, 'tag', e.tag,
@@ -56,7 +61,7 @@ for i = 1, lists do
     if n > 0 then
       local raws = call('RPOP', key, n) or {}
       n = n - #raws
-      if #raws > 0 then call('HINCRBY', P .. 'popped', queue, #raws) end
+      if #raws > 0 and acknowledged then call('HINCRBY', P .. 'popped', queue, #raws) end
       for _, raw in ipairs(raws) do -- a script is not rolled back: what fails here must not take the message along
         if not pcall(deliver, raw, key, queue, acknowledged) then quarantine(raw, key, queue) end
       end

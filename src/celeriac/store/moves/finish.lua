@@ -33,7 +33,8 @@ if not MOVES[move].from[r[1]] then
   return 'done'
 end
 local to, reason = MOVES[move].to, A(8)
-if r[4] and to == 'retrying' then to, reason = 'cancelled', 'cancelled' end
+if r[4] and to == 'retrying' then to = 'cancelled' end
+if r[4] and to == 'cancelled' then reason = r[4] end
 acknowledge()
 if fence > 0 then
   if tonumber(r[3] or 0) ~= fence then
@@ -45,12 +46,12 @@ if to == 'retrying' then
   note_attempt(rec, now, 'retry')
   store() -- the retry's own message is already published: waiting, or ready
   if r[1] ~= 'queued' then call('HSET', rec, 'state', to) end
-  call('HSET', rec, 'error', A(7))
+  if A(7) ~= '' then call('HSET', rec, 'error', A(7)) end
   journal(id, to, fence, now, reason)
   return 'ok'
 end
 if call('HEXISTS', rec, 'attempts') == 1 then note_attempt(rec, now, to) end
-if A(7) ~= '' then call('HSET', rec, 'error', A(7)) end
+if A(7) ~= '' then call('HSET', rec, 'error', A(7)) elseif to == 'succeeded' then call('HDEL', rec, 'error') end
 close(id, to, now, reason)
 if value and to ~= 'succeeded' then keep_message(id, value) end
 store()

@@ -68,7 +68,7 @@ local function close(id, state, now, reason)
   call('HINCRBY', P .. 'totals', state, 1)
   call('PEXPIRE', key, KEEP)
   call('PEXPIRE', P .. 'log:' .. id, KEEP)
-  call('SET', P .. 'gone:' .. id, '', 'PX', KEEP * 7)
+  call('SET', P .. 'gone:' .. id, state, 'PX', KEEP * 7)
 end
 
 -- Keeps the message of a job that may be asked for again (failed, cancelled), as long as its record.
@@ -81,8 +81,9 @@ local function bury(id, value, now, reason)
 end
 
 -- Celery's own result of a job for which no worker can answer any more, so that `AsyncResult.get()` ends.
+local function plain(id) return (id:gsub('[%c"\\%%]', '')) end -- fit for JSON text and for gsub
 local function store_lost(id)
-  local meta = LOST_META:gsub('@ID@', (id:gsub('[%c"\\%%]', '')))
+  local meta = LOST_META:gsub('@ID@', plain(id))
   call('SET', RESULT .. id, meta, 'PX', KEEP)
   call('PUBLISH', RESULT .. id, meta)
 end
@@ -94,6 +95,38 @@ local function note_attempt(key, now, outcome)
   local n = select(2, lines:gsub('\n', ''))
   if n > 20 then lines = lines:gsub('^[^\n]*\n', '', 1) end
   call('HSET', key, 'attempts', lines)
+end
+
+-- A message waits until it is due; how many of each queue do so is counted beside them.
+local function delay_until(member, due, queue, value)
+  if call('ZADD', P .. 'delayed', due, member) == 0 then
+    local old = unpack_message(call('HGET', P .. 'delayed:messages', member) or value)
+    call('HINCRBY', P .. 'delayed:count', old, -1)
+  end
+  call('HINCRBY', P .. 'delayed:count', queue, 1)
+  call('HSET', P .. 'delayed:messages', member, value)
+end
+
+-- It waits no longer. Replies what `pack` made, or nil when it did not wait.
+local function undelay(member)
+  local value = call('HGET', P .. 'delayed:messages', member)
+  if call('ZREM', P .. 'delayed', member) == 0 or not value then return nil end
+  call('HDEL', P .. 'delayed:messages', member)
+  call('HINCRBY', P .. 'delayed:count', (unpack_message(value)), -1)
+  return value
+end
+
+-- A job that ended is about to run again under its id: what its last run left is forgotten, how it ended is noted.
+local function reopen(id)
+  local rec = record(id)
+  local r = call('HMGET', rec, 'state', 'attempts', 'started_at', 'finished_at')
+  if not r[2] and r[3] then note_attempt(rec, r[4], r[1]) end
+  call('PERSIST', rec)
+  call('PERSIST', P .. 'log:' .. id)
+  call('DEL', P .. 'gone:' .. id, P .. 'kept:' .. id, RESULT .. id)
+  call('ZREM', P .. 'dead', id)
+  call('HDEL', P .. 'dead:messages', id)
+  call('HDEL', rec, 'cancel', 'losses', 'started_at', 'finished_at', 'worker', 'progress', 'error', 'due')
 end
 
 -- One delivery ends without a result: the message goes back to the head of its list. `why` is '' for one that never
@@ -137,9 +170,7 @@ end
 local function promote(now)
   local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, SWEEP)
   for _, member in ipairs(due) do
-    local value = call('HGET', P .. 'delayed:messages', member)
-    call('ZREM', P .. 'delayed', member)
-    call('HDEL', P .. 'delayed:messages', member)
+    local value = undelay(member)
     if value then
       local queue, key, raw = unpack_message(value)
       local id = split(member)

@@ -12,11 +12,14 @@ if cap > 0 and call('LLEN', key) >= cap then return { 'full', int(now) } end
 if id == '' then
   call('LPUSH', key, raw)
   ring(queue)
+  call('PEXPIRE', P .. 'bell:' .. queue, KEEP) -- replies of remote control have a queue of their own for each caller
   return { 'queued', int(now) }
 end
 local rec = record(id)
 local r = call('HMGET', rec, 'state', 'retries', 'tag', 'fence', 'cancel')
 local state = delay > 0 and 'scheduled' or 'queued'
+if not r[3] and r[1] and TERMINAL[r[1]] then return { 'cancelled', int(now) } end -- cancelled before its parent was done
+if r[1] and not r[3] then call('PERSIST', rec) end
 if r[3] then
   if r[3] == tag then return { 'duplicate', int(now) } end
   if fence > 0 then -- an attempt asks for its own retry: it must still own the job
@@ -24,9 +27,7 @@ if r[3] then
     if r[5] then return { 'cancelled', int(now) } end
   end
   if TERMINAL[r[1]] then -- the caller reuses an id: the same job runs again
-    call('PERSIST', rec)
-    call('DEL', P .. 'gone:' .. id, P .. 'kept:' .. id, RESULT .. id)
-    call('HDEL', rec, 'cancel', 'losses', 'finished_at', 'progress', 'error')
+    reopen(id)
   elseif retries <= tonumber(r[2] or 0) then
     return { 'duplicate', int(now) }
   elseif delay > 0 then
@@ -44,8 +45,7 @@ if delay > 0 then
   fields[#fields + 1] = 'due'
   fields[#fields + 1] = due
   local member = id .. ':' .. int(retries)
-  call('ZADD', P .. 'delayed', due, member)
-  call('HSET', P .. 'delayed:messages', member, pack(queue, key, raw))
+  delay_until(member, due, queue, pack(queue, key, raw))
 else
   if r[3] then call('HDEL', rec, 'due') end
   fields[#fields + 1] = 'pos'

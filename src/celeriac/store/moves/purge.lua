@@ -1,0 +1,24 @@
+-- Takes up to n ready messages off a list for good; their jobs end as cancelled.
+-- ARGV: list key, queue, n, reason, Celery's REVOKED meta with @ID@ for the id   Reply: {messages taken, jobs cancelled}
+-- A message that its job has left behind (an older retry, a job that ended) goes without touching the record.
+local now = time()
+local key, queue, reason, meta = A(1), A(2), A(4), A(5)
+local raws = call('RPOP', key, N(3)) or {}
+if #raws > 0 then call('HINCRBY', P .. 'popped', queue, #raws) end
+local cancelled = 0
+for _, raw in ipairs(raws) do
+  local e = envelope(raw)
+  local r = e and e.id and call('HMGET', record(e.id), 'state', 'retries') or {}
+  if r[1] and not TERMINAL[r[1]] and e.retries >= tonumber(r[2] or 0) then
+    local result = meta:gsub('@ID@', plain(e.id))
+    call('SET', RESULT .. e.id, result, 'PX', KEEP)
+    call('PUBLISH', RESULT .. e.id, result)
+    keep_message(e.id, pack(queue, key, raw))
+    close(e.id, 'cancelled', now, reason)
+    journal(e.id, 'cancelled', nil, now, reason)
+    cancelled = cancelled + 1
+  elseif r[1] == 'cancelled' then
+    keep_message(e.id, pack(queue, key, raw))
+  end
+end
+return { #raws, cancelled }

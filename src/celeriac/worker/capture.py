@@ -1,0 +1,114 @@
+"""Speaks Celery and logging: what a job prints, logs or warns becomes lines of its log.
+
+1. `attempt` surrounds the run of user code: it notes the start and makes the attempt the current one of this thread.
+2. A handler beside Celery's own sees every log record, a stream before stdout every print; both pass it on.
+3. Each line is JSON: `t` (epoch milliseconds), `l` (level), `m` (text): no text can forge another line.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from celery import signals
+
+from celeriac.worker.backend import lease_of
+from celeriac.worker.process import writer_of
+from celeriac.worker.writer import Running
+
+LINE_LIMIT = 2000  # characters of one line
+
+#: The attempt that runs in this thread or greenlet.
+current: ContextVar[Running | None] = ContextVar("current", default=None)
+
+
+@contextmanager
+def attempt(app: Any, request: Any, tracked: bool) -> Iterator[None]:
+    """Run user code as an attempt of the job; raise JobCancelled when it must not run."""
+    token = lease_of(request)
+    if not token:  # eager, or under a stock transport
+        yield
+        return
+    redelivered = bool((request.delivery_info or {}).get("redelivered"))
+    reset = current.set(writer_of(app).begin(token, request.hostname or "", tracked, redelivered))
+    try:
+        yield
+    finally:
+        current.reset(reset)
+
+
+class JobLines(logging.Handler):
+    """Adds what is logged in a job to the job's lines."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__()
+        self.app = app
+
+    def emit(self, record: logging.LogRecord) -> None:
+        running = current.get()
+        if running is None:
+            return
+        try:
+            text = record.getMessage()
+            if record.exc_info:
+                text += "\n" + logging.Formatter().formatException(record.exc_info)
+        except (TypeError, ValueError):
+            self.handleError(record)
+            return
+        line = {"t": int(record.created * 1000), "l": record.levelname.lower(), "m": text[:LINE_LIMIT]}
+        writer_of(self.app).say(running, json.dumps(line))
+
+
+class JobPrints(io.TextIOBase):
+    """Stands before stdout or stderr: whole lines that a job prints become its lines; everything passes through."""
+
+    def __init__(self, app: Any, stream: Any, level: str) -> None:
+        self.app, self.stream, self.level = app, stream, level
+
+    def write(self, text: str) -> int:
+        running = current.get()
+        if running is not None:
+            *lines, running.unfinished[self.level] = (running.unfinished.get(self.level, "") + text).split("\n")
+            for line in lines:
+                self._say(running, line)
+        return int(self.stream.write(text))
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        return int(self.stream.fileno())
+
+    def isatty(self) -> bool:
+        return bool(self.stream.isatty())
+
+    def _say(self, running: Running, text: str) -> None:
+        line = {"t": int(time.time() * 1000), "l": self.level, "m": text[:LINE_LIMIT]}
+        writer_of(self.app).say(running, json.dumps(line))
+
+
+def install(app: Any) -> None:
+    """Listen to every logger, stdout and stderr of this app's workers."""
+
+    def stand_before(**_: Any) -> None:
+        for name, level in (("stdout", "info"), ("stderr", "error")):
+            stream = getattr(sys, name)
+            if stream is not None and not isinstance(stream, JobPrints):
+                setattr(sys, name, JobPrints(app, stream, level))
+
+    signals.worker_init.connect(stand_before, weak=False, dispatch_uid=f"celeriac-prints-{id(app)}")
+
+    def listen(logger: logging.Logger, **_: Any) -> None:
+        if not any(isinstance(handler, JobLines) and handler.app is app for handler in logger.handlers):
+            logger.addHandler(JobLines(app))
+        logging.captureWarnings(True)
+
+    signals.after_setup_logger.connect(listen, weak=False, dispatch_uid=f"celeriac-lines-{id(app)}")
+    signals.after_setup_task_logger.connect(listen, weak=False, dispatch_uid=f"celeriac-task-lines-{id(app)}")

@@ -1,0 +1,103 @@
+"""Speaks Celery's bootsteps: connects a consumer with its process's table: cancellations, losses, who is listening."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+from typing import Any
+
+from celery import bootsteps
+from celery.app.task import Context
+from celery.exceptions import TaskRevokedError, WorkerLostError
+from celery.worker import state as worker_state
+
+from celeriac.queue.table import Table
+from celeriac.worker.process import adopt, settings_of, writer_of
+
+logger = logging.getLogger(__name__)
+
+
+class Leases(bootsteps.StartStopStep):
+    """Started after the task consumer, again at each reconnect."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        self.started = time.time()
+        self.asked: dict[str, float] = {}
+        super().__init__(consumer, **kwargs)
+
+    def start(self, consumer: Any) -> None:
+        """Adopt the table; hear of what was cancelled, lost or dropped."""
+        table: Table = consumer.task_consumer.channel.table
+        adopt(consumer.app, table)
+        writer = writer_of(consumer.app)
+        table.worker = consumer.hostname
+        table.info = lambda: self._describe(consumer)
+        table.hooks.gone = lambda token: writer.stop(token, "the lease ran out")
+        table.hooks.cancelled = lambda token: self._cancel(consumer, token)
+        table.hooks.tended = lambda tokens: self._heed_revokes(consumer.app, tokens)
+        table.hooks.buried = lambda id, raw: self._fail(consumer.app, raw)
+        table.hooks.dropped = lambda raw: self._repeat_chord_part(consumer.app, raw)
+
+    def _describe(self, consumer: Any) -> str:
+        queues = [queue.name for queue in consumer.task_consumer.queues] if consumer.task_consumer else []
+        return json.dumps({
+            "queues": queues, "pool": type(consumer.pool).__module__.rpartition(".")[2],
+            "concurrency": consumer.pool.num_processes, "host": socket.gethostname(), "pid": os.getpid(),
+            "started": self.started, "running": len(worker_state.active_requests),
+            "total": sum(worker_state.total_count.values()),
+        })  # fmt: skip
+
+    def _cancel(self, consumer: Any, token: str) -> None:
+        """A job of ours was asked to stop: tell it, and where the pool can, end it when it does not listen."""
+        writer_of(consumer.app).stop(token, "cancelled")
+        since = self.asked.setdefault(token, time.monotonic())
+        if time.monotonic() - since < settings_of(consumer.app).cancel_grace:
+            return
+        request = worker_state.requests.get(token.rpartition(":")[0])
+        if request is not None and _can_terminate(consumer.pool):
+            del self.asked[token]
+            logger.warning("Job %s does not stop by itself; ending it by force.", request.id)
+            consumer.call_soon(request.terminate, consumer.pool)
+
+    def _heed_revokes(self, app: Any, tokens: list[str]) -> None:
+        """Celery's revoke (Flower's button) of a running job is a cancel like any other."""
+        for token in tokens:
+            id = token.rpartition(":")[0]
+            if id in worker_state.revoked and token not in self.asked:
+                self.asked[token] = time.monotonic()
+                app.backend.store_result(id, TaskRevokedError("revoked"), "REVOKED")
+
+    def _fail(self, app: Any, raw: bytes) -> None:
+        """A job went to the dead letters: its chord, chain and errbacks hear of it."""
+        request = _context(raw)
+        if request is not None:
+            exc = WorkerLostError("The job was lost with its worker too often and is in the dead letters.")
+            app.backend.mark_as_failure(request.id, exc, request=request)
+
+    def _repeat_chord_part(self, app: Any, raw: bytes) -> None:
+        """A finished chord member came again: its part may not have been counted (it is idempotent in Celery 5.7)."""
+        request = _context(raw)
+        if request is None or not request.chord:
+            return
+        meta = app.backend.get_task_meta(request.id, cache=False)
+        if meta["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
+            app.backend.on_chord_part_return(request, meta["status"], meta["result"])
+
+
+def _can_terminate(pool: Any) -> bool:
+    return type(pool).__module__ in ("celery.concurrency.prefork", "celery.concurrency.gevent")
+
+
+def _context(raw: bytes) -> Context | None:
+    """Return the request that a message describes, or None when it is not a task of protocol 2."""
+    try:
+        message = json.loads(raw)
+        args, kwargs, embed = json.loads(message["body"])
+        return Context({**message["headers"], **embed, "args": args, "kwargs": kwargs, "celeriac_lease": ""})
+    except (ValueError, LookupError, TypeError):
+        return None

@@ -1,0 +1,56 @@
+"""Speaks Celery's signals: a worker that is asked to stop ends within its grace, and loses nothing.
+
+1. SIGTERM: Celery stops consuming and waits for what runs; a native thread starts to count.
+2. Everything done in time: Celery exits by itself, the thread with it.
+3. Grace over: pool children end, every delivery goes back to its queue, what is finished is written, the process ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from typing import Any
+
+from billiard.process import active_children
+from celery import signals
+
+from celeriac.queue import native
+from celeriac.store.clients import RedisError
+from celeriac.worker.process import process_of, settings_of
+
+logger = logging.getLogger(__name__)
+
+FLUSH = 2.0  # seconds for the last writes
+
+
+def install(app: Any) -> None:
+    """Bound the stop of this app's workers by `CELERIAC_GRACE`."""
+
+    def stopping(**_: Any) -> None:
+        kept = process_of(app)
+        if kept.table is not None:
+            native.start(lambda: _end(kept.table, kept.writer, settings_of(app).grace))
+
+    def stopped(**_: Any) -> None:
+        writer = process_of(app).writer
+        if writer is not None:
+            writer.close(settings_of(app).grace)
+
+    signals.worker_shutdown.connect(stopped, weak=False, dispatch_uid=f"celeriac-stopped-{id(app)}")
+    signals.worker_shutting_down.connect(stopping, weak=False, dispatch_uid=f"celeriac-stop-{id(app)}")
+
+
+def _end(table: Any, writer: Any, grace: float) -> None:
+    native.sleep(grace)
+    logger.warning("The grace of %s s is over: unfinished jobs go back to their queues.", grace)
+    for child in active_children():
+        os.kill(child.pid, signal.SIGKILL)
+    if writer is not None:
+        writer.close(FLUSH)
+    try:
+        table.close(table.connect(), "worker stopped")
+    except (RedisError, OSError) as error:
+        logger.warning("Redis is away: unfinished jobs run again when their leases end. %s", error)
+    logging.shutdown()
+    os._exit(0)

@@ -1,0 +1,221 @@
+"""Writes what jobs do into the record, in groups: starts, progress, log lines, ends.
+
+1. `begin` notes a start; a tiny job ends before it is written, and its start travels with its end.
+2. `say` and `progress` are buffered and written at most every 50 ms, in one pipeline for all jobs of the process.
+3. `end` is written at once: by this thread of its own, together with all that wait with it (`grouped`), or, in a child
+   of the prefork pool, by the job itself before its parent hears of it.
+4. The replies tell which jobs were asked to stop, or are not ours any more: `check` raises in them.
+
+While Redis is away everything waits here: ends are kept until they are written, log lines are dropped beyond a bound.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from celeriac.errors import JobCancelled
+from celeriac.store import moves
+from celeriac.store.clients import RedisError
+
+logger = logging.getLogger(__name__)
+
+PACE = 0.05  # seconds between two reports
+POLL = 1.0  # seconds between two looks at whether a silent job was cancelled
+LINES = 500  # lines of one job that may wait for the next report
+LOG_CAP = 1000  # lines of one job that Redis keeps
+
+
+@dataclass(slots=True)
+class Running:
+    """One attempt in this process. `since` is monotonic."""
+
+    token: str
+    worker: str
+    since: float
+    tracked: bool
+    started: bool = False
+    progress: str = ""
+    progress_meta: str = ""
+    lines: list[str] = field(default_factory=list)
+    dropped: int = 0
+    stop: str = ""
+    unfinished: dict[str, str] = field(default_factory=dict)
+
+    def meta(self) -> str:
+        """Return Celery's STARTED result (celery/app/trace.py), or '' where the task does not track its start."""
+        if not self.tracked:
+            return ""
+        return json.dumps({
+            "status": "STARTED", "result": {"pid": os.getpid(), "hostname": self.worker}, "traceback": None,
+            "children": [], "date_done": None, "task_id": self.token.rpartition(":")[0],
+        })  # fmt: skip
+
+    def report(self) -> moves.Report:
+        """Return what is new and forget it."""
+        report = moves.Report(self.token, self.progress, self.progress_meta, self.lines, self.dropped)
+        self.progress, self.progress_meta, self.lines, self.dropped = "", "", [], 0
+        return report
+
+    @property
+    def silent(self) -> bool:
+        return not (self.progress or self.lines or self.dropped)
+
+
+class Writer:
+    """One per process and app. `finished` is told the token of every end that carries its acknowledgement."""
+
+    def __init__(self, client: Any, space: moves.Space, grouped: bool) -> None:
+        self.client, self.space, self.grouped = client, space, grouped
+        self.finished: Callable[[str], None] = lambda token: None
+        self._running: dict[str, Running] = {}
+        self._ends: list[tuple[moves.Report | None, moves.Finish]] = []
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._polled = 0.0
+        self._closed = False
+
+    # -- called by jobs ---------
+
+    def begin(self, token: str, worker: str, tracked: bool, through: bool) -> Running:
+        """Note that an attempt starts; `through` writes it before user code runs. Raises JobCancelled."""
+        running = Running(token, worker, time.monotonic(), tracked)
+        if through:
+            verdict = self._insist(lambda: moves.start(self.client, self.space, token, worker, 0.0, running.meta()))
+            if verdict != "ok":
+                raise JobCancelled("The job was cancelled." if verdict == "cancelled" else "The lease ran out.")
+            running.started = True
+        with self._wake:
+            self._running[token] = running
+            self._ensure_thread()
+            self._wake.notify()
+        return running
+
+    def say(self, running: Running, line: str) -> None:
+        """Add a line to the job's log."""
+        with self._wake:
+            if len(running.lines) < LINES:
+                running.lines.append(line)
+            else:
+                running.dropped += 1
+
+    def progress(self, token: str, progress: str, meta: str) -> None:
+        """Note how far the job is; only the latest of one report is written."""
+        with self._wake:
+            running = self._running.get(token)
+            if running is not None:
+                running.progress, running.progress_meta = progress, meta
+
+    def end(self, end: moves.Finish, token: str) -> None:
+        """Write the end of an attempt: result, record and acknowledgement in one move."""
+        with self._wake:
+            running = self._running.pop(token, None)
+            report = None
+            if running is not None:
+                end.ago = time.monotonic() - running.since
+                report = None if running.silent else running.report()
+            if self.grouped:
+                if end.acknowledge:
+                    self.finished(token)
+                self._ends.append((report, end))
+                self._ensure_thread()
+                self._wake.notify()
+                return
+        self._insist(lambda: self._write([], [(report, end)]))
+
+    def stop(self, token: str, why: str) -> None:
+        """Tell a job of this process to stop at its next check."""
+        running = self._running.get(token)
+        if running is not None and not running.stop:
+            running.stop = why
+
+    def find(self, token: str) -> Running | None:
+        return self._running.get(token)
+
+    def close(self, deadline: float) -> None:
+        """Write what waits, for at most `deadline` seconds."""
+        limit = time.monotonic() + deadline
+        while self._ends and time.monotonic() < limit:
+            time.sleep(0.01)
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+
+    # -- the thread ---------
+
+    def _ensure_thread(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="celeriac-writer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closed:
+            with self._wake:
+                if not self._ends:
+                    self._wake.wait(PACE if self._running else None)
+                ends, self._ends = self._ends, []
+                fresh = self._due()
+            if ends or fresh:
+                self._insist(lambda: self._write(fresh, ends))  # noqa: B023  (called before the loop goes on)
+
+    def _due(self) -> list[Running]:
+        """Choose the jobs to report for: those with news older than the pace, and now and then the silent ones."""
+        now = time.monotonic()
+        poll = now - self._polled >= POLL
+        if poll:
+            self._polled = now
+        return [r for r in self._running.values() if now - r.since >= PACE and (poll or not r.started or not r.silent)]
+
+    def _insist(self, write: Callable[[], Any]) -> Any:
+        """Call until Redis takes it: what a job did is not thrown away."""
+        pause = 0.05
+        while True:
+            try:
+                return write()
+            except (RedisError, OSError) as error:
+                if pause < 0.1:
+                    logger.warning("The record cannot be written, trying on: %s", error)
+                if self._closed:
+                    raise
+                time.sleep(pause)
+                pause = min(1.0, pause * 2)
+
+    def _write(self, fresh: list[Running], ends: list[tuple[moves.Report | None, moves.Finish]]) -> None:
+        now = time.monotonic()
+        starts = [(r, now - r.since) for r in fresh if not r.started]
+        with self._wake:
+            reports = [r.report() for r in fresh] + [report for report, _ in ends if report is not None]
+        batch = moves.Batch(
+            starts=[(r.token, r.worker, ago, r.meta()) for r, ago in starts],
+            reports=reports, cap=LOG_CAP, ends=[end for _, end in ends],
+        )  # fmt: skip
+        try:
+            verdicts, stopped, outcomes = batch.write(self.client, self.space)
+        except BaseException:
+            self._keep(fresh, reports)
+            raise
+        for (running, _), verdict in zip(starts, verdicts, strict=True):
+            running.started = True
+            if verdict != "ok":
+                running.stop = running.stop or ("cancelled" if verdict == "cancelled" else "lease lost")
+        for token in stopped:
+            self.stop(token, "cancelled")
+        for (_, end), outcome in zip(ends, outcomes, strict=True):
+            if outcome == "late":
+                logger.warning("The result of job %s came after its lease had passed to another worker.", end.id)
+
+    def _keep(self, fresh: list[Running], reports: list[moves.Report]) -> None:
+        """Put back what could not be written; beyond the bound, lines are dropped and counted."""
+        with self._wake:
+            for running, report in zip(fresh, reports, strict=False):
+                lines = [*report.lines, *running.lines]
+                running.lines, over = lines[:LINES], max(0, len(lines) - LINES)
+                running.dropped += report.dropped + over
+                if not running.progress:
+                    running.progress, running.progress_meta = report.progress, report.meta
