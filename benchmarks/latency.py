@@ -54,9 +54,7 @@ def run(plan: Plan) -> Outcome:
         outcome.bars.append(Bar(name, cells[0], min(values), max(values), name.startswith("celeriac")))
     others = [system.name for system in SYSTEMS if system not in (ours.PREFORK, ours.THREADS)]
     mine = ours.THREADS.name
-    outcome.ratios += rounds.ratio(
-        mine, others, _p50, goal=-1.0, best=min, label=f"p50, {mine} / the best peer"
-    )
+    outcome.ratios += rounds.ratio(mine, others, _p50, goal=-1.0, best=min, label=f"p50, {mine} / the best peer")
     if tail := [delay.p99 / delay.p50 for delay in rounds.of(mine)]:
         outcome.ratios.append(Ratio(f"p99 / p50 of {mine}", tail, -2.0))
     outcome.versions, outcome.raw = rounds.versions, rounds.raw()

@@ -20,8 +20,6 @@ def run(plan: Plan) -> Outcome:
     outcome, rounds = rates.run("queue", "The transport alone", systems, plan)
     for new, old in PAIRS:
         outcome.ratios += rounds.ratio(new.name, [old.name], rates.speed)
-        outcome.ratios += rounds.ratio(
-            new.name, [old.name], rates.work, label=f"worker CPU, {new.name} / {old.name}"
-        )
+        outcome.ratios += rounds.ratio(new.name, [old.name], rates.work, label=f"worker CPU, {new.name} / {old.name}")
         outcome.ratios += rounds.ratio(new.name, [celery.BOILERPLATE.name], rates.speed)
     return outcome

@@ -47,7 +47,8 @@ def run(plan: Plan) -> Outcome:
 
 def take(system: System, calls: int) -> tuple[Cost, Any]:
     """Single calls, then bulk ones."""
-    with system.idle() as driver:
+    with system.idle() as running:
+        driver = running.driver
         driver.ask("submit", n=50)
         one = driver.ask("submit", n=calls)
         driver.ask("submit", n=50, bulk=True)

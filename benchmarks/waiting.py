@@ -14,7 +14,7 @@ from benchmarks.systems.base import Running, System
 
 METHOD = (
     "All jobs are queued while the worker is frozen; the clock runs from its thaw. One worker process with "
-    "room for a thousand jobs; memory is the highest proportional set size of its processes, read every 0.5 s."
+    "room for a thousand jobs; memory is the highest set size (PSS) of its processes, read twice a second."
 )
 SYSTEMS = (
     ours.THREADS,

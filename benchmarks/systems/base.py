@@ -53,17 +53,15 @@ class System:
     def environment(self, url: str) -> dict[str, str]:
         """What its processes see; the address of Redis is BENCH_URL."""
         paths = f"{DRIVERS}:{PEERS / self.folder}"
-        return clean_environment(
-            BENCH_URL=url, BROKER_URL=url, RESULT_BACKEND=url, PYTHONPATH=paths, **self.env
-        )
+        return clean_environment(BENCH_URL=url, BROKER_URL=url, RESULT_BACKEND=url, PYTHONPATH=paths, **self.env)
 
     @contextlib.contextmanager
-    def idle(self) -> Iterator[Driver]:
+    def idle(self) -> Iterator[Running]:
         """A fresh server and this system's driver, no workers."""
         with Server() as server:
             driver = self._driver(server)
             try:
-                yield driver
+                yield Running(server, Crew(logs(self.name)), driver)
             finally:
                 driver.stop()
 

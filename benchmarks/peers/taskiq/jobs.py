@@ -8,9 +8,7 @@ from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
 URL = os.environ["BENCH_URL"]
 results = RedisAsyncResultBackend(URL, serializer=ORJSONSerializer())
-broker = (
-    RedisStreamBroker(URL, consumer_id="0").with_result_backend(results).with_serializer(ORJSONSerializer())
-)
+broker = RedisStreamBroker(URL, consumer_id="0").with_result_backend(results).with_serializer(ORJSONSerializer())
 
 
 @broker.task
