@@ -1,8 +1,7 @@
 """Speaks the command lines of the parts: what `up` runs, with which settings, in which order.
 
-Start: Valkey, then the web (so that the first job is accepted as early as can be), the two worker lanes,
-Flower. Stop: the web first (no new jobs), the workers (running jobs finish or go back), Flower, and Valkey
-last.
+Start: Valkey, then the web (so that the first job is accepted as early as can be), then the worker lanes and
+Flower together. Stop: the web (no new jobs), the workers (running jobs finish or go back), Flower, Valkey.
 """
 
 from __future__ import annotations
@@ -153,7 +152,7 @@ def _flower(settings: Settings, env: Mapping[str, str]) -> Part:
         "flower",
         lambda: (command, ()),
         env,
-        start=3,
+        start=2,
         stop=2,
         grace=MARGIN,
         answers=lambda: http_answers(settings.flower_port, "/healthcheck"),
