@@ -37,7 +37,7 @@ def submit(app: Flask, gunicorn: Web) -> Any:
 
 def pool_size(monitor: Web, worker: str) -> int:
     shown = monitor("GET", f"/api/workers?refresh=true&workername={worker}").json
-    return int(shown[worker]["stats"]["pool"]["max-concurrency"])
+    return len(shown[worker]["stats"]["pool"]["processes"])
 
 
 def done(answer: Answer) -> Answer:
@@ -86,9 +86,7 @@ def test_a_queue_is_paused_and_resumed_and_a_revoked_queued_job_never_runs(
     assert gunicorn.finishes(revoked)["state"] == "REVOKED"
 
 
-def test_a_running_job_of_the_prefork_lane_is_ended_by_force(
-    monitor: Web, gunicorn: Web, submit: Any
-) -> None:
+def test_a_running_job_of_the_prefork_lane_is_ended_by_force(monitor: Web, gunicorn: Web, submit: Any) -> None:
     task_id = submit("long_task", steps=1, seconds=600, _queue="celery")
     gunicorn.reaches(task_id, "PROGRESS")
 
@@ -143,9 +141,7 @@ def test_a_running_job_of_the_threads_lane_stops_at_its_next_step(
     done(monitor("POST", f"/api/task/revoke/{task_id}{force}", raw=b""))
 
     assert gunicorn.finishes(task_id)["state"] == "REVOKED"
-    eventually(
-        lambda: monitor("GET", f"/api/task/info/{task_id}").json["state"] == "REVOKED", "REVOKED in Flower"
-    )
+    eventually(lambda: monitor("GET", f"/api/task/info/{task_id}").json["state"] == "REVOKED", "REVOKED in Flower")
 
 
 @pytest.mark.parametrize("way", ["grow", "shrink"])

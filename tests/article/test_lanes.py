@@ -12,12 +12,8 @@ LONG = 6
 pytestmark = pytest.mark.usefixtures("lanes")
 
 
-def test_while_long_tasks_run_other_requests_answer_and_a_short_job_is_done(
-    gunicorn: Web, app: Flask
-) -> None:
-    long_ones = [
-        gunicorn("POST", "/longtask", {"steps": 400, "seconds": 0.05}).json["task_id"] for _ in range(LONG)
-    ]
+def test_while_long_tasks_run_other_requests_answer_and_a_short_job_is_done(gunicorn: Web, app: Flask) -> None:
+    long_ones = [gunicorn("POST", "/longtask", {"steps": 400, "seconds": 0.05}).json["task_id"] for _ in range(LONG)]
     for task_id in long_ones:
         gunicorn.reaches(task_id, "PROGRESS")
 

@@ -78,9 +78,7 @@ def test_an_id_that_was_never_submitted_is_not_found(web: Web) -> None:
         ("/longtask", b'{"seconds": null}'),
     ],
 )
-def test_bad_input_is_refused_with_a_problem_before_anything_is_queued(
-    web: Web, path: str, body: bytes
-) -> None:
+def test_bad_input_is_refused_with_a_problem_before_anything_is_queued(web: Web, path: str, body: bytes) -> None:
     answer = web("POST", path, raw=body, headers={"Content-Type": "application/json"})
 
     assert answer.status in (400, 413, 422)

@@ -1,4 +1,4 @@
-"""Remote control, where Celery's own says "ok" and does nothing. Speaks Celery; workers import it at start."""
+"""Remote control where Celery's own says "ok" and does nothing. Speaks Celery; workers import it at start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.worker import control
 
-_stock: Any = control.time_limit
+_stock: Any = control.Panel.data["time_limit"]
 
 
 @control.control_command(
