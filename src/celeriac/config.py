@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -38,7 +39,10 @@ class Settings(BaseModel):
     hold: float = Field(0.2, ge=0.01, le=10, description="How long a message fetched ahead may wait in a worker.")
     grace: float = Field(25.0, ge=0, le=86400, description="Time for running jobs to finish when a worker stops.")
     cancel_grace: float = Field(
-        5.0, ge=0, le=3600, description="After this long a cancelled job that goes on is ended by force, where possible."
+        5.0,
+        ge=0,
+        le=3600,
+        description="After this long a cancelled job that goes on is ended by force, where possible.",
     )
     publish_timeout: float = Field(1.5, gt=0, le=60, description="A submit not accepted in this time failed.")
     retention: float = Field(86400.0, ge=60, description="How long a finished job's record and result are kept.")
@@ -78,8 +82,39 @@ def load(config: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     if findings:
         raise ConfigError("Wrong settings. " + " ".join(findings), "See docs/settings.md for every setting.")
     if not settings.result_backend:
-        settings = settings.model_copy(update={"result_backend": settings.broker_url})
+        return settings.model_copy(update={"result_backend": settings.broker_url})
+    if settings.transport != "stock" and not _same_place(settings.result_backend, settings.broker_url):
+        raise ConfigError(
+            "RESULT_BACKEND is not the server and database of BROKER_URL: it could not take a job's end in one move.",
+            "Leave RESULT_BACKEND out, or give it the URL of BROKER_URL.",
+        )
     return settings
+
+
+def _same_place(url: str, other: str) -> bool:
+    try:
+        return url == other or _place(url) == _place(other)
+    except ValueError:
+        return False
+
+
+def _place(url: str) -> tuple[object, ...]:
+    """Return the server and database that a URL names, whatever its user, password and spelling.
+
+    Raises ValueError for what is no URL.
+    """
+    servers = [urlsplit(part) for part in url.split(";")]
+    last, scheme = servers[-1], servers[0].scheme.lower()
+    if "socket" in scheme or scheme == "unix":
+        database = parse_qs(last.query).get("virtual_host") or parse_qs(last.query).get("db") or ["0"]
+        return ("socket", last.path, database[0].strip("/"))
+    hosts = frozenset((_host(server.hostname or "localhost"), server.port or 6379) for server in servers)
+    kind = scheme.replace("rediss", "redis")
+    return (kind, hosts, last.path.strip("/") or "0")
+
+
+def _host(name: str) -> str:
+    return "localhost" if name in ("127.0.0.1", "::1") else name
 
 
 def _unknown(name: str) -> str:
