@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, current_app, request
 
 from celeriac import config
-from celeriac.errors import CeleriacError, ConfigError, UnknownJob
+from celeriac.errors import BrokerUnavailable, CeleriacError, ConfigError, UnknownJob
 from celeriac.registry.problem import MEDIA_TYPE, problem_of
 from celeriac.store.cache import Cache, cache_key
 from celeriac.store.known import is_known
-from celeriac.worker.app import CeleryApp, make_celery
+from celeriac.worker.app import CeleryApp, NotSubmitted, make_celery
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,6 +50,7 @@ class Celeriac:
         cache = Cache(celery.client, settings.key_prefix)
         app.extensions["celeriac"] = Installed(settings, celery, cache)
         app.register_error_handler(CeleriacError, _problem)
+        app.register_error_handler(NotSubmitted, _not_submitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,7 @@ class Installed:
     def require(self, job_id: str) -> None:
         """Raise UnknownJob when no job was submitted under this id."""
         if not is_known(self.celery.client, self.settings.key_prefix, job_id) and self.settings.transport != "stock":
-            raise UnknownJob(
-                f"No job has the id {job_id[:100]!r}.", "Use the task_id of the answer that submitted it."
-            )
+            raise UnknownJob(f"No job has the id {job_id[:100]!r}.", "Use the task_id of the answer that submitted it.")
 
     def may_submit_by_get(self, call: Request) -> bool:
         """Whether a GET may start a job here: as the setting says, else on loopback alone."""
@@ -97,6 +96,12 @@ def cached(seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def _problem(error: CeleriacError) -> Response:
     problem = problem_of(error, instance=request.path).model_dump_json(exclude_defaults=True)
     return Response(problem, status=error.status, mimetype=MEDIA_TYPE)
+
+
+def _not_submitted(_: Exception) -> Response:
+    response = _problem(BrokerUnavailable("The job was not accepted: Redis does not answer.", "Try again soon."))
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def _is_loopback(host: str) -> bool:

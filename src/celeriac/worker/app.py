@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery import concurrency as pools
+from celery.exceptions import OperationalError
 from flask import Flask
 
 from celeriac import queue
@@ -16,6 +17,8 @@ from celeriac.worker import capture, stop
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.task import queue_of
 
+#: What `apply_async` raises when the broker did not take the message.
+NotSubmitted = OperationalError
 #: Celery finds its pools by name here; `-P threads` gets ours.
 THREADS = "celeriac.worker.pool:ThreadPool"
 
