@@ -6,7 +6,6 @@ first task that needs it builds `.venv` from requirements.lock (every file check
 that a stamp makes the check cost milliseconds. Everything else of the project runs inside `.venv`.
 """
 
-import fcntl
 import hashlib
 import os
 import re
@@ -74,6 +73,8 @@ def setup(_arguments=()):
     check_python()
     if is_ready():
         return 0
+    import fcntl  # missing on Windows, where main() has already said so
+
     with open(__file__) as this:
         fcntl.flock(this, fcntl.LOCK_EX)  # of two terminals the second waits, and finds the work done
         if not is_ready():
@@ -92,9 +93,7 @@ def check_python():
     names = ["python3.{0}".format(minor) for minor in range(15, 10, -1)]
     newer = [name for name in names if works(name, "--version")]
     advice = "Run `{0} dev.py` instead.".format(newer[0]) if newer else "Install it and run dev.py with it."
-    raise TaskError(
-        "Celeriac needs Python 3.11 or newer, this is {0}.{1}. {2}".format(*sys.version_info[:2], advice)
-    )
+    raise TaskError("Celeriac needs Python 3.11 or newer, this is {0}.{1}. {2}".format(*sys.version_info[:2], advice))
 
 
 def fingerprint():
@@ -249,10 +248,11 @@ def main(arguments):
             print("  {0:<6} {1}".format(name, task.__doc__))
         return 0
     if arguments[0] not in tasks:
-        print(
-            "There is no task {0!r}. The tasks: {1}.".format(arguments[0], ", ".join(tasks)), file=sys.stderr
-        )
+        print("There is no task {0!r}. The tasks: {1}.".format(arguments[0], ", ".join(tasks)), file=sys.stderr)
         return 2
+    if os.name != "posix":
+        print("Celeriac runs on Linux and macOS. On Windows, run this inside WSL.", file=sys.stderr)
+        return 69
     try:
         return tasks[arguments[0]](arguments[1:])
     except TaskError as error:

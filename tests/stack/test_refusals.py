@@ -74,6 +74,13 @@ def test_a_redis_of_ones_own_that_does_not_answer(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, said = up("--data", str(tmp_path / "file"))
+    assert code == 69
+    assert said == f"up: Cannot write in {tmp_path}/file: File exists. Take another folder: --data DIR.\n"
+
+
 def test_a_setting_that_does_not_exist(tmp_path: Path) -> None:
     code, said = up("--data", str(tmp_path), CELERIAC_FLOWER_PROT="5556")
     assert code == 78

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import urllib.request
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.slow
 
 def test_the_articles_routes_answer_and_ctrl_c_leaves_nothing_but_the_data(start: Callable) -> None:
     stack = start().up()
+    for secret in ("secret-key", "broker-url", "valkey/password"):
+        assert stat.S_IMODE((stack.data / secret).stat().st_mode) == 0o600
     code, job = stack.ask("/add", {"x": 1, "y": 2})
     assert (code, job["status"]) == (202, "Task submitted!")
     assert stack.state_of(job["task_id"], "SUCCESS")["result"] == 3
@@ -82,15 +85,12 @@ def test_even_without_its_guard_a_killed_supervisor_leaves_nothing(start: Callab
     stack.gone()
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("default", "default@"), ("io", "io@"), ("web", "gunicorn"), ("valkey", "valkey-server")],
-)
-def test_a_part_that_crashes_is_started_again_and_said_so(start: Callable, name: str, words: str) -> None:
+def test_a_part_that_crashes_is_started_again_and_said_so(start: Callable) -> None:
     stack = start("--no-flower").up()
-    os.kill(stack.pid_of(words), signal.SIGKILL)
-    stack.says(f"{name} was ended by SIGKILL; starting it again in 0.5 s")
-    stack.says(f"{name} is back")
-    code, job = stack.ask("/add", {"x": 1, "y": 2})
-    assert code == 202
-    assert stack.state_of(job["task_id"], "SUCCESS")["result"] == 3
+    for name, words in (("default", "default@"), ("io", "io@"), ("web", "gunicorn"), ("valkey", "valkey-server")):
+        os.kill(stack.pid_of(words), signal.SIGKILL)
+        stack.says(f"{name} was ended by SIGKILL; starting it again in 0.5 s")
+        stack.says(f"{name} is back")
+        code, job = stack.ask("/add", {"x": 1, "y": 2})
+        assert code == 202
+        assert stack.state_of(job["task_id"], "SUCCESS")["result"] == 3

@@ -23,9 +23,7 @@ def options(arguments: Sequence[str]) -> dict[str, str | int | bool]:
     parser.add_argument("--port", type=int, help="of the web server (5000)")
     parser.add_argument("--flower-port", type=int, help="of Flower (5555)")
     parser.add_argument("--data", metavar="DIR", help="keeps the queue and local secrets (var)")
-    parser.add_argument(
-        "--no-flower", dest="flower", action="store_false", default=None, help="leave Flower out"
-    )
+    parser.add_argument("--no-flower", dest="flower", action="store_false", default=None, help="leave Flower out")
     given = vars(parser.parse_args(arguments))
     return {PREFIX + name.upper(): value for name, value in given.items() if value is not None}
 
@@ -55,7 +53,8 @@ def _greet(lines: Lines, settings: Settings, took: float) -> None:
     lines.say(f"  App     http://{HOST}:{settings.port}/")
     if settings.flower:
         lines.say(f"  Flower  http://{HOST}:{settings.flower_port}/")
-    lines.say(f"  Data    {settings.data}    Ctrl-C stops")
+    lines.say(f"  Data    {settings.data}")
+    lines.say("Ctrl-C stops.")
 
 
 if __name__ == "__main__":

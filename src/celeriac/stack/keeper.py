@@ -148,9 +148,7 @@ class Keeper:
         if not self._ended.is_set():
             self._process.terminate()
             if not await _happens(self._ended, self.part.grace):
-                self._lines.say(
-                    f"{self.part.name} has not stopped within {self.part.grace:g} s: ended by force"
-                )
+                self._lines.say(f"{self.part.name} has not stopped within {self.part.grace:g} s: ended by force")
                 send(self._process.pid, signal.SIGKILL)
                 await self._ended.wait()
         if self._life is not None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from celeriac.config import Settings
 from celeriac.errors import StartError
 from celeriac.stack.probe import http_answers, listens, port_of
-from celeriac.stack.valkey import HOST, Valkey, find_binary, is_free, kept_secret
+from celeriac.stack.valkey import HOST, Valkey, find_binary, is_free, kept_secret, write_private
 
 Prepared = tuple[list[str], tuple[int, ...]]
+URL_FILE = "broker-url"  # in the data folder: BROKER_URL for other terminals
 WEB_GRACE = 10.0
 MARGIN = 5.0  # what a part gets beyond its own grace period before it is killed
 
@@ -49,17 +50,19 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> list[Part]:
     """Return the parts for these settings; StartError when a program is missing or a port is taken."""
     check_programs(settings)
     check_ports(settings)
-    data = Path(settings.data)
+    given = environ.get("BROKER_URL") or environ.get("CELERIAC_BROKER_URL")
+    check_broker(settings.broker_url) if given else find_binary()
     env = {**environ, "PYTHONUNBUFFERED": "1", "CELERIAC_GRACE": str(settings.grace)}
-    env["SECRET_KEY"] = environ.get("SECRET_KEY") or kept_secret(data / "secret-key")
-    parts = []
-    if environ.get("BROKER_URL") or environ.get("CELERIAC_BROKER_URL"):
-        check_broker(settings.broker_url)
-    else:
-        find_binary()
-        server = Valkey(data / "valkey")
-        env["BROKER_URL"] = server.url
-        parts.append(_valkey(server, env))
+    data, parts = Path(settings.data), []
+    try:
+        env["SECRET_KEY"] = environ.get("SECRET_KEY") or kept_secret(data / "secret-key")
+        if not given:
+            server = Valkey(data / "valkey")
+            env["BROKER_URL"] = server.url
+            write_private(data / URL_FILE, server.url + "\n")
+            parts.append(_valkey(server, env))
+    except OSError as error:
+        raise StartError(f"Cannot write in {data}: {error.strerror}.", "Take another folder: --data DIR.") from error
     parts += [_web(settings, env), *_lanes(settings, env)]
     return [*parts, _flower(settings, env)] if settings.flower else parts
 
@@ -69,9 +72,7 @@ def check_programs(settings: Settings) -> None:
     wanted = {"celery": "", "gunicorn": "[web]"} | ({"flower": "[monitor]"} if settings.flower else {})
     for module, extra in wanted.items():
         if importlib.util.find_spec(module) is None:
-            raise StartError(
-                f"{module} is not installed here.", f"Install it: pip install 'celeriac{extra}'."
-            )
+            raise StartError(f"{module} is not installed here.", f"Install it: pip install 'celeriac{extra}'.")
 
 
 def check_ports(settings: Settings) -> None:
@@ -80,9 +81,7 @@ def check_ports(settings: Settings) -> None:
     for option, port in ports.items():
         if not is_free(port):
             airplay = " (on a Mac, AirPlay Receiver holds 5000)" if port == 5000 else ""
-            raise StartError(
-                f"Port {port} is in use{airplay}.", f"Stop what uses it, or take another: {option} N."
-            )
+            raise StartError(f"Port {port} is in use{airplay}.", f"Stop what uses it, or take another: {option} N.")
     if len(set(ports.values())) < len(ports):
         raise StartError("The web server and Flower cannot share one port.", "Take another: --flower-port N.")
 

@@ -76,9 +76,7 @@ class Supervisor:
     def _ask_to_stop(self) -> None:
         self._asked += 1
         if self._asked == 1:
-            self._lines.say(
-                "stopping: running jobs may finish or go back to the queue; Ctrl-C again stops now"
-            )
+            self._lines.say("stopping: running jobs may finish or go back to the queue; Ctrl-C again stops now")
             self._stop.set()
         elif self._asked == 2:
             self._lines.say("stopping now")

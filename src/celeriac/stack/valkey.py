@@ -104,7 +104,7 @@ class Valkey:
             f"requirepass {self.password}",
             f'dir "{self.data_dir.resolve()}"',
         ]
-        _write_private(path, "\n".join([*lines, *self._config]) + "\n")
+        write_private(path, "\n".join([*lines, *self._config]) + "\n")
         return [binary, str(path.resolve())], (lock,)
 
     def start(self, within: float = 60.0) -> Valkey:
@@ -187,7 +187,7 @@ def kept_secret(path: Path) -> str:
     """Return the secret kept in this file; a missing file is made, with a random one, for its owner only."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_private(path, secrets.token_urlsafe(32))
+        write_private(path, secrets.token_urlsafe(32))
     return path.read_text().strip()
 
 
@@ -210,7 +210,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Put the text into the file in one step, readable by its owner only."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
