@@ -49,6 +49,19 @@ class Settings(BaseModel):
     result_limit: int = Field(
         1048576, ge=1024, le=67108864, description="A larger result (bytes, as JSON) is a failure of the job."
     )
+    local: bool = Field(False, description="Local development: open to this machine, closed to every other.")
+    body_limit: int = Field(
+        262144, ge=1024, le=67108864, description="A larger request body (bytes) is refused with 413."
+    )
+    queue_limit: int = Field(
+        0, ge=0, description="A queue that holds this many messages takes no more submits (503); 0: no limit."
+    )
+    rate_limit: int = Field(
+        600, ge=0, description="Unsafe requests that one caller may send in a minute (429 beyond); 0: no limit."
+    )
+    waits: int = Field(8, ge=0, le=10000, description="Requests that one web process holds open for `Prefer: wait`.")
+    proxies: int = Field(0, ge=0, le=10, description="Proxies in front whose X-Forwarded headers are believed.")
+    origins: str = Field("", description="Other sites whose pages may act here, separated by spaces.")
     port: int = Field(5000, ge=1, le=65535, description="`up`: the port of the web server, on loopback.")
     flower_port: int = Field(5555, ge=1, le=65535, description="`up`: the port of Flower, on loopback.")
     flower: bool = Field(True, description="`up`: run Flower.")

@@ -10,6 +10,7 @@
     ├── UnknownJob           no job was ever submitted under this id
     ├── ExpiredJob           the job's record is past its retention
     ├── UnknownTask          no such task is registered
+    ├── UnknownQueue         no message, worker or task names this queue
     ├── BadRequest           the request cannot be understood
     │   ├── TooLarge             its body is over the limit
     │   └── WrongMediaType       its body is not JSON
@@ -17,7 +18,10 @@
     ├── UnknownToken         there is no API token of this id
     ├── Unauthorized         the caller did not say, or prove, who they are
     ├── Forbidden            the caller is known, but may not do this
+    ├── RateLimited          the caller asks too often
     ├── Conflict             the job's state does not allow this
+    │   └── KeyInFlight          the first request of this idempotency key has no answer yet
+    ├── KeyReused            the idempotency key was used for another request
     └── JobCancelled         raised inside a running job that was asked to stop
 """
 
@@ -30,6 +34,7 @@ class CeleriacError(Exception):
     status = 500
     exit_code = 1
     title = "Internal error"
+    retry_after = 0  # seconds after which the same request may succeed, 0 when waiting does not help
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -58,6 +63,7 @@ class BrokerError(CeleriacError):
     """Redis cannot be used."""
 
     status = 503
+    retry_after = 5
     exit_code = 69
     title = "Broker error"
 
@@ -102,6 +108,14 @@ class UnknownTask(CeleriacError):
     status = 404
     exit_code = 2
     title = "Unknown task"
+
+
+class UnknownQueue(CeleriacError):
+    """No message, worker or task names this queue."""
+
+    status = 404
+    exit_code = 2
+    title = "Unknown queue"
 
 
 class BadRequest(CeleriacError):
@@ -168,6 +182,33 @@ class Conflict(CeleriacError):
     status = 409
     exit_code = 5
     title = "Conflict"
+
+
+class KeyInFlight(Conflict):
+    """The first request of this idempotency key has no answer yet."""
+
+    title = "Request in flight"
+    retry_after = 1
+
+
+class KeyReused(CeleriacError):
+    """This idempotency key was used for another request."""
+
+    status = 422
+    exit_code = 2
+    title = "Idempotency key reused"
+
+
+class RateLimited(CeleriacError):
+    """The caller asks more often than is allowed."""
+
+    status = 429
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
+    title = "Too many requests"
+
+    def __init__(self, message: str, retry_after: int, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
 
 
 class JobCancelled(CeleriacError):
