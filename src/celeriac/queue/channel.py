@@ -1,6 +1,6 @@
 """Speaks kombu's Redis channel: atomic batched fetch, leases and delay in place of BRPOP and a visibility timeout.
 
-1. `_put` publishes record, message and wake-up in one move.
+1. `publishing` records and queues in one move.
 2. A consumer asks with the fetch move; when nothing is left it waits at the queues' doorbells, which carry no data.
 3. What a fetch brings beyond the free slots waits here at most `hold` seconds, then goes back.
 4. Closing gives back only what never began.
@@ -9,30 +9,27 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections import deque
 from functools import cached_property
 from queue import Empty
 from typing import Any
 
-from kombu.exceptions import OperationalError
 from kombu.transport import redis as kombu_redis
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import loads
 
-from celeriac.errors import QueueFull
 from celeriac.queue import message as envelope
+from celeriac.queue.publishing import Publishing
 from celeriac.queue.qos import QoS
 from celeriac.queue.table import Table, table
 from celeriac.store import clients, moves
 
 logger = logging.getLogger(__name__)
 
-ARGUMENTS_LIMIT = 4096  # bytes of a job's arguments that its record keeps
 WAIT = 1.0  # seconds at a doorbell: also how soon a stock producer's message is seen
 
 
-class Channel(kombu_redis.Channel):
+class Channel(Publishing, kombu_redis.Channel):
     """A channel of ours; see the module's four steps."""
 
     QoS = QoS
@@ -41,8 +38,6 @@ class Channel(kombu_redis.Channel):
     retention = 86400.0
     batch = 64
     hold = 0.2
-    publish_timeout = 1.5
-    queue_limit = 0
     from_transport_options = (
         *kombu_redis.Channel.from_transport_options,
         *("lease", "max_losses", "retention", "batch", "hold", "publish_timeout", "queue_limit"),
@@ -58,11 +53,10 @@ class Channel(kombu_redis.Channel):
         self._riding: list[str] = []
         self._unacknowledged: set[str] = set()
         self._next_due = 0
-        self._clock: float | None = None
         self._plain: Any = None
         self._get_unacknowledged = False
         super().__init__(*args, **kwargs)
-        self.space = moves.Space(self.global_keyprefix, self.lease, self.max_losses, self.retention)
+        self.space: moves.Space = moves.Space(self.global_keyprefix, self.lease, self.max_losses, self.retention)
 
     @property
     def redis(self) -> Any:
@@ -79,71 +73,6 @@ class Channel(kombu_redis.Channel):
         self._sentinel_manager: Any = manager  # Sentinel's pools note their manager here; this one is the table's
         uri = self.connection.client.as_uri(include_password=True)
         return table(f"{uri}|{self.global_keyprefix}", self.space, lambda: clients.over(pool))
-
-    # -- publish ---------
-
-    def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:
-        """Leave text as it is: base64 would cost a third more memory and hide the arguments."""
-        if isinstance(body, str):
-            return body, "utf-8"
-        encoded: tuple[Any, str | None] = super().encode_body(body, encoding)
-        return encoded
-
-    def _inplace_augment_message(self, message: Any, exchange: str, routing_key: str) -> None:
-        tag = message["properties"].get("delivery_tag")
-        super()._inplace_augment_message(message, exchange, routing_key)
-        if tag:  # kombu repeats a publish whose reply was lost: the same tag makes it one submission
-            message["properties"]["delivery_tag"] = tag
-
-    def _next_delivery_tag(self) -> str:
-        return secrets.token_hex(8)
-
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
-        """Record and queue a message, or neither. Raises OperationalError within `publish_timeout`, QueueFull."""
-        submission = self._submission(queue, message)
-        batch = kwargs.pop("_publish_batch", None)
-        if batch is not None:
-            batch.add("execute_command", *moves.publish_words(self.space, submission))
-            return
-        try:
-            outcome, _ = moves.publish(self.redis, self.space, submission)
-        except clients.TimeoutError as error:
-            raise OperationalError(f"Redis did not answer in {self.publish_timeout} s; nothing was queued.") from error
-        if outcome == "late":
-            raise OperationalError(f"Redis took longer than {self.publish_timeout} s; nothing was queued.")
-        if outcome == "full":
-            raise QueueFull(f"Queue {queue} holds its limit of {self.queue_limit} messages.")
-
-    def create_publish_batch(self, max_size: int) -> Any:
-        moves.load_publish(self.redis)
-        return super().create_publish_batch(max_size)
-
-    def _submission(self, queue: str, message: Any) -> moves.Submission:
-        headers = message.get("headers") or {}
-        key = self.global_keyprefix + self._q_for_pri(queue, self._get_message_priority(message, reverse=False))
-        fence = envelope.fence_of(headers)
-        id, task = headers.get("id"), headers.get("task")
-        if not (isinstance(id, str) and isinstance(task, str) and id):
-            return moves.Submission(key, queue, dumps(message))
-        body, properties = message["body"], message["properties"]
-        text = body if properties.get("body_encoding") == "utf-8" else ""
-        fields: dict[str, Any] = {"args": envelope.arguments(text, ARGUMENTS_LIMIT)}
-        for name in ("parent_id", "root_id", "group"):
-            value = headers.get(name)
-            if value and value != id:
-                fields[name] = value
-        retries = headers.get("retries")
-        return moves.Submission(
-            key, queue, dumps(message), id, task, retries if isinstance(retries, int) else 0,
-            properties["delivery_tag"], envelope.delay_of(headers), self._deadline(), self.queue_limit, fence,
-            fields, envelope.followers(text),
-        )  # fmt: skip
-
-    def _deadline(self) -> int:
-        """Return the Redis time after which a publish must not happen any more: its producer has given up."""
-        if self._clock is None:
-            self._clock = clients.milliseconds(self.redis) - time.monotonic() * 1000
-        return int(time.monotonic() * 1000 + self._clock + self.publish_timeout * 800)
 
     # -- consume ---------
 
@@ -332,6 +261,7 @@ class Channel(kombu_redis.Channel):
         ]
         fetched = moves.fetch(self.redis, self.space, 1, lists, self.table.take_acks())
         self.table.add(d.token for d in fetched.deliveries if d.token)
+        self._touch(queue)
         for delivery in fetched.deliveries:
             payload = self._payload(delivery)
             if payload is not None:

@@ -1,0 +1,134 @@
+"""Speaks kombu's publish: record, message and wake-up of a submission in one move, or none of them.
+
+1. kombu routes a message and calls `_put` for each of its queues.
+2. The envelope is read once; the move refuses what comes too late for a producer that gave up waiting.
+3. In a `Producer.batch()` the same moves travel in one pipeline, each of them atomic, and none is late.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import Any
+
+from kombu.exceptions import OperationalError
+from kombu.utils.json import dumps as kombu_dumps
+
+from celeriac.errors import QueueFull
+from celeriac.queue import message as envelope
+from celeriac.store import clients, moves
+
+ARGUMENTS_LIMIT = 4096  # bytes of a job's arguments that its record keeps
+LINKS = ("parent_id", "root_id", "group")
+ON_TIME = 0.8  # of the producer's patience; the rest is the reply's way back
+
+
+class Publishing:
+    """The producing half of a channel."""
+
+    publish_timeout = 1.5
+    queue_limit = 0
+    global_keyprefix: str
+    redis: Any
+    space: moves.Space
+    _clock: float | None = None
+    _expires: dict[str, int]
+
+    def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:
+        """Leave text as it is: base64 would cost a third more memory and hide the arguments."""
+        if isinstance(body, str):
+            return body, "utf-8"
+        encoded: tuple[Any, str | None] = super().encode_body(body, encoding)  # type: ignore[misc]
+        return encoded
+
+    def _inplace_augment_message(self, message: Any, exchange: str, routing_key: str) -> None:
+        tag = message["properties"].get("delivery_tag")
+        super()._inplace_augment_message(message, exchange, routing_key)  # type: ignore[misc]
+        if tag:  # kombu repeats a publish whose reply was lost: the same tag makes it one submission
+            message["properties"]["delivery_tag"] = tag
+
+    def _next_delivery_tag(self) -> str:
+        return secrets.token_hex(8)
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        """Record and queue a message, or neither. Raises OperationalError within `publish_timeout`, QueueFull."""
+        batch = kwargs.pop("_publish_batch", None)
+        submission = self._submission(queue, message, 0 if batch is not None else self._deadline())
+        if batch is not None:
+            batch.add("execute_command", *moves.publish_words(self.space, submission))
+            return
+        try:
+            outcome, _ = moves.publish(self.redis, self.space, submission)
+        except clients.TimeoutError as error:
+            raise OperationalError(f"Redis did not answer in {self.publish_timeout} s; nothing was queued.") from error
+        if outcome == "late":
+            raise OperationalError(f"Redis took longer than {self.publish_timeout} s; nothing was queued.")
+        if outcome == "full":
+            raise QueueFull(f"Queue {queue} holds its limit of {self.queue_limit} messages.")
+        self._touch(queue)
+
+    def _touch(self, queue: str) -> None:
+        """Put off the end of a queue that expires (kombu's x-expires)."""
+        if queue in self._expires:
+            with self.conn_or_acquire() as client:  # type: ignore[attr-defined]
+                self._maybe_update_queues_expire(client, queue)  # type: ignore[attr-defined]
+
+    def create_publish_batch(self, max_size: int) -> Any:
+        """Return kombu's batch; its flush raises when a queue was full."""
+        moves.load_publish(self.redis)
+        batch = super().create_publish_batch(max_size)  # type: ignore[misc]
+        batch.pipeline = _Checked(batch.pipeline)
+        return batch
+
+    def _submission(self, queue: str, message: Any, deadline: int) -> moves.Submission:
+        headers = message.get("headers") or {}
+        priority = self._get_message_priority(message, reverse=False)  # type: ignore[attr-defined]
+        key = self.global_keyprefix + self._q_for_pri(queue, priority)  # type: ignore[attr-defined]
+        fence = envelope.fence_of(headers)
+        id, task = headers.get("id"), headers.get("task")
+        raw = _dumps(message)
+        if not (isinstance(id, str) and isinstance(task, str) and id):
+            return moves.Submission(key, queue, raw)
+        properties, retries = message["properties"], headers.get("retries")
+        text = message["body"] if properties.get("body_encoding") == "utf-8" else ""
+        fields: dict[str, Any] = {"args": envelope.arguments(text, ARGUMENTS_LIMIT)}
+        for name in LINKS:
+            value = headers.get(name)
+            if value and value != id:
+                fields[name] = value
+        return moves.Submission(
+            key, queue, raw, id, task, retries if isinstance(retries, int) else 0, properties["delivery_tag"],
+            envelope.delay_of(headers), deadline, self.queue_limit, fence, fields, envelope.followers(text),
+        )  # fmt: skip
+
+    def _deadline(self) -> int:
+        """Return the Redis time after which a publish must not happen any more: its producer has given up."""
+        if self._clock is None:
+            self._clock = clients.milliseconds(self.redis) - time.monotonic() * 1000
+        return int(time.monotonic() * 1000 + self._clock + self.publish_timeout * 1000 * ON_TIME)
+
+
+class _Checked:
+    """A pipeline whose refusals are errors: kombu's batch does not look at replies."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipeline, name)
+
+    def execute(self) -> Any:
+        replies = self._pipeline.execute()
+        refused = sum(1 for reply in replies if isinstance(reply, list) and reply and reply[0] == b"full")
+        if refused:
+            raise QueueFull(f"{refused} of {len(replies)} messages were refused: their queues hold their limit.")
+        return replies
+
+
+def _dumps(message: Any) -> str:
+    try:
+        return json.dumps(message)
+    except TypeError:  # a header that only kombu's encoder knows
+        text: str = kombu_dumps(message)
+        return text
