@@ -17,6 +17,7 @@ from celeriac.store.moves import RESULT_PREFIX, Space
 from celeriac.store.replies import Client, load, load_object, moment
 from celeriac.store.scripts import Arg, script
 
+INTERNAL = ("started", "former", "lines")
 PAGE = 200  # log lines per round trip
 
 
@@ -156,6 +157,15 @@ def log(client: Client, space: Space, id: str, after_seq: int = 0) -> list[Line]
         end -= PAGE
 
 
+def lease_left(client: Client, space: Space, record: Record) -> float | None:
+    """Return the seconds for which its delivery is still leased (negative: overdue), None when nobody has it."""
+    pipe = client.pipeline(transaction=False)
+    pipe.zscore(f"{space.keys}inflight", record.token).time()
+    with reachable():
+        deadline, (seconds, micros) = pipe.execute()
+    return None if deadline is None else float(deadline) / 1000 - seconds - micros / 1e6
+
+
 def kept_message(client: Client, space: Space, id: str) -> tuple[str, str, bytes] | None:
     """Return (queue, list key, raw message) of a job that failed, was cancelled or lost; None when not kept."""
     pipe = client.pipeline(transaction=False)
@@ -227,7 +237,7 @@ def _record(id: str, fields: Mapping[bytes, bytes], meta: bytes | None) -> Recor
         error=_error(state, load_object(f.pop("error", ""))), attempts=_attempts(f.pop("attempts", "")),
         dropped_lines=_int(f, "dropped"), parent=f.pop("parent", ""), parent_id=f.pop("parent_id", ""),
         root_id=f.pop("root_id", ""), group=f.pop("group", ""), submitted=bool(f.pop("tag", "")),
-        extra={name: value for name, value in f.items() if name != "started"},
+        extra={name: value for name, value in f.items() if name not in INTERNAL},
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from celeriac.store.connection import reachable
@@ -13,7 +13,7 @@ from celeriac.store.replies import Client
 LOOK = 1.0  # seconds between two looks when nobody wakes us
 
 
-def news(client: Client, space: Space, id: str, timeout: float | None = None) -> Iterator[None]:
+def news(client: Client, space: Space, id: str, timeout: float | None = None) -> Generator[None, None, None]:
     """Yield at once, then whenever something may have happened to the job, until the time (s) is over."""
     deadline = None if timeout is None else time.monotonic() + timeout
     with reachable(), client.pubsub(ignore_subscribe_messages=True) as bell:

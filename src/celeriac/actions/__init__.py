@@ -1,0 +1,31 @@
+"""What one may ask: submit, cancel, retry, forget, pause. Speaks to nobody but the store and a function that sends.
+
+1. `Context` is what an app gives: its Redis, its tasks, its way of submitting.
+2. `jobs` acts on one job, `queues` on a queue or on dead letters; each raises errors of ours, with their remedy.
+3. `waiting` says why a job does not run yet.
+
+HTTP, the console and the command line call these, so that they allow, refuse and say the same.
+"""
+
+from celeriac.actions.context import Context, Send
+from celeriac.actions.jobs import cancel, delete, retry, submit, wait
+from celeriac.actions.queues import pause, purge, purge_dead, release, requeue, resume
+from celeriac.actions.waiting import Waiting, waiting
+
+__all__ = [
+    "Context",
+    "Send",
+    "Waiting",
+    "cancel",
+    "delete",
+    "pause",
+    "purge",
+    "purge_dead",
+    "release",
+    "requeue",
+    "resume",
+    "retry",
+    "submit",
+    "wait",
+    "waiting",
+]

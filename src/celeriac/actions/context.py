@@ -1,0 +1,40 @@
+"""What an app gives to those who act on its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from celeriac.registry import Registry
+from celeriac.store.moves import Space
+
+
+class Send(Protocol):
+    """Submits a job by its Celery name and returns its id. Raises BrokerUnavailable, QueueFull: nothing was queued."""
+
+    def __call__(
+        self,
+        task: str,
+        kwargs: Mapping[str, Any],
+        *,
+        args: tuple[Any, ...] = (),
+        id: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: float | None = None,
+        run_at: datetime | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One app's Redis client and keys, its tasks, its way of submitting; `max_retries` tells a task's limit."""
+
+    client: Any
+    space: Space
+    jobs: Registry
+    send: Send
+    max_retries: Callable[[str], int | None]

@@ -1,0 +1,61 @@
+"""Speaks Celery's way of submitting, for those who do not: one function, and errors of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from celery.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded
+
+from celeriac.errors import BrokerUnavailable
+
+if TYPE_CHECKING:
+    from celeriac.worker.app import CeleryApp
+
+
+class Sender:
+    """Submits jobs through the app's Celery, as `apply_async` would."""
+
+    def __init__(self, celery: CeleryApp) -> None:
+        self._celery = celery
+
+    def __call__(
+        self,
+        task: str,
+        kwargs: Mapping[str, Any],
+        *,
+        args: tuple[Any, ...] = (),
+        id: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: float | None = None,
+        run_at: datetime | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Submit a job of this Celery name and return its id; it is queued when this returns.
+
+        Raises BrokerUnavailable and QueueFull, and then nothing was queued.
+        """
+        given = {"task_id": id, "queue": queue, "priority": priority, "countdown": delay, "eta": run_at}
+        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if headers:
+            options["headers"] = dict(headers)
+        known = self._celery.tasks.get(task)
+        try:
+            if known is None:
+                sent = self._celery.send_task(task, args=args, kwargs=dict(kwargs), **options)
+            else:
+                sent = known.apply_async(args=args, kwargs=dict(kwargs), **options)
+        except (OperationalError, LimitExceeded) as error:
+            raise BrokerUnavailable(
+                "Redis does not answer; nothing was queued.", "Start it, or set BROKER_URL to one that runs."
+            ) from error
+        return str(sent.id)
+
+    def max_retries(self, task: str) -> int | None:
+        """Return how often this task is tried again, None when that is unknown or unbounded."""
+        known = self._celery.tasks.get(task)
+        limit = getattr(known, "max_retries", None)
+        return limit if isinstance(limit, int) else None
