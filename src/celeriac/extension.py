@@ -17,12 +17,15 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, current_app, request
 
-from celeriac import config
+from celeriac import cli, config
+from celeriac.actions import Context
 from celeriac.errors import BrokerUnavailable, CeleriacError, ConfigError, UnknownJob
 from celeriac.registry.problem import MEDIA_TYPE, problem_of
 from celeriac.store.cache import Cache, cache_key
 from celeriac.store.known import is_known
 from celeriac.worker.app import CeleryApp, NotSubmitted, make_celery
+from celeriac.worker.process import space_of
+from celeriac.worker.sender import Sender
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +54,7 @@ class Celeriac:
         app.extensions["celeriac"] = Installed(settings, celery, cache)
         app.register_error_handler(CeleriacError, _problem)
         app.register_error_handler(NotSubmitted, _not_submitted)
+        app.cli.add_command(cli.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,13 @@ class Installed:
     settings: config.Settings
     celery: CeleryApp
     cache: Cache
+
+    @property
+    def context(self) -> Context:
+        """What `celeriac.actions` needs of this app; every task is registered when this returns."""
+        self.celery.finalize()
+        send = Sender(self.celery)
+        return Context(self.celery.client, space_of(self.celery), self.celery.jobs, send, send.max_retries)
 
     def require(self, job_id: str) -> None:
         """Raise UnknownJob when no job was submitted under this id."""

@@ -1,0 +1,221 @@
+"""Commands about jobs: submit, show, cancel, retry, delete, tasks, workers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from celeriac import actions
+from celeriac.actions import resource
+from celeriac.cli import shown
+from celeriac.cli.group import context, jobs, json_option, say
+from celeriac.errors import BadRequest, JobCancelled
+from celeriac.job import State
+from celeriac.registry import TaskSpec
+from celeriac.registry.body import parse, parse_object
+from celeriac.store import record, workers
+
+#: The exit code of a command that waited for a job's end; others are those of celeriac.errors.
+OUTCOMES = {State.SUCCEEDED: 0, State.FAILED: 1, State.CANCELLED: JobCancelled.exit_code, State.LOST: 7}
+TIMED_OUT = 124  # as timeout(1)
+
+wait_options = [
+    click.option("--wait", is_flag=True, help="Wait for the end; the exit code tells the outcome."),
+    click.option("--timeout", type=click.FloatRange(min=0), help="Wait at most so many seconds (then exit 124)."),
+]
+
+
+def _with_wait(function: Any) -> Any:
+    for option in reversed(wait_options):
+        function = option(function)
+    return function
+
+
+@jobs.command()
+@click.argument("task")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--arguments", metavar="JSON", help="The arguments as a JSON object; NAME=VALUE changes single ones.")
+@click.option("--delay", type=float, help="Start in so many seconds.")
+@click.option("--at", type=str, help="Start at this time (ISO 8601 with zone).")
+@click.option("--queue", help="Another queue than the task's own.")
+@click.option("--priority", type=int, help="0 (most urgent) to 9.")
+@_with_wait
+@json_option
+def submit(
+    task: str,
+    values: tuple[str, ...],
+    arguments: str | None,
+    delay: float | None,
+    at: str | None,
+    queue: str | None,
+    priority: int | None,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Submit a job of TASK; print its id, or with --wait its result."""
+    app = context()
+    given = _given(app.jobs.find(task), values, arguments)
+    options = {"delay": delay, "run_at": _moment(at), "queue": queue, "priority": priority}
+    id = actions.submit(app, task, given or {}, **options)  # type: ignore[arg-type]
+    if wait:
+        _wait(id, timeout, as_json)
+    else:
+        say(_resource(id), as_json, lambda: id) if as_json else click.echo(id)
+
+
+@jobs.command()
+@click.argument("id")
+@click.option("--log", is_flag=True, help="Also what the job printed and logged.")
+@json_option
+def show(id: str, log: bool, as_json: bool) -> None:
+    """Show a job: its state, why it waits, how far it is, how it ended."""
+    app = context()
+    found = _resource(id)
+    lines = record.log(app.client, app.space, id) if log else []
+    if log:
+        found["log"] = [resource.line_resource(line) for line in lines]
+    said = [f"{shown.clock(line.at) if line.at else '-'}  {shown.plain(line.text)}" for line in lines]
+    say(found, as_json, lambda: "\n".join([shown.job(found), *said]))
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+def cancel(ids: tuple[str, ...], as_json: bool) -> None:
+    """Cancel jobs: a waiting one never starts, a running one stops at its next step."""
+    app = context()
+    states = {id: actions.cancel(app, id).value for id in ids}
+    say(states, as_json, lambda: "\n".join(f"{id} {state}" for id, state in states.items()))
+
+
+@jobs.command()
+@click.argument("id")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--arguments", metavar="JSON", help="Other arguments, as a JSON object.")
+@_with_wait
+@json_option
+def retry(
+    id: str, values: tuple[str, ...], arguments: str | None, wait: bool, timeout: float | None, as_json: bool
+) -> None:
+    """Run a job that ended once more, under its id; NAME=VALUE replaces all its arguments."""
+    app = context()
+    job = record.read(app.client, app.space, id)
+    actions.retry(app, id, _given(app.jobs.by_celery_name(job.task), values, arguments))
+    if wait:
+        _wait(id, timeout, as_json)
+    else:
+        say({"id": id, "state": "queued"}, as_json, lambda: f"{id} queued")
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+def delete(ids: tuple[str, ...], as_json: bool) -> None:
+    """Forget jobs that ended: record, log and result."""
+    app = context()
+    for id in ids:
+        actions.delete(app, id)
+    say(dict.fromkeys(ids, "deleted"), as_json, lambda: "\n".join(f"{id} deleted" for id in ids))
+
+
+@jobs.command()
+@json_option
+def tasks(as_json: bool) -> None:
+    """List the tasks that can be submitted, with their arguments."""
+    specs = list(context().jobs.values())
+    found = [{"name": s.name, "queue": s.queue, "summary": s.summary, "arguments": s.schema} for s in specs]
+    rows = [(shown.signature(spec), spec.queue, spec.summary) for spec in specs]
+    empty = "This app has no jobs: decorate a function with @job."
+    say(found, as_json, lambda: shown.table(("task", "queue", "what it does"), rows, empty))
+
+
+@jobs.command("workers")
+@json_option
+def list_workers(as_json: bool) -> None:
+    """List the workers that were heard in the last minute."""
+    app = context()
+    found = workers.list_workers(app.client, app.space)
+    rows = [
+        (w.name, w.queues, f"{w.concurrency} {w.pool}", w.running, w.total, "alive" if w.alive else "silent")
+        for w in found
+    ]
+    heads = ("worker", "queues", "slots", "running", "done", "state")
+    empty = "No worker is running: start one with ./celery_worker.sh."
+    say([resource.worker_resource(w) for w in found], as_json, lambda: shown.table(heads, rows, empty))
+
+
+def _resource(id: str, job: record.Record | None = None) -> dict[str, Any]:
+    app = context()
+    job = job or record.read(app.client, app.space, id)
+    return resource.job_resource(job, app.jobs, actions.waiting(app, job), operator=True)
+
+
+def _wait(id: str, timeout: float | None, as_json: bool) -> None:
+    """Wait for the job's end, print its result and leave with the outcome's exit code."""
+    try:
+        job = actions.wait(context(), id, timeout, None if as_json else _tell())
+    except KeyboardInterrupt:
+        click.echo(f"\nThe job goes on: flask jobs show {id}", err=True)
+        sys.exit(130)
+    found = _resource(id, job)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        click.echo(shown.outcome(found), err=True)
+        if job.state is State.SUCCEEDED:
+            click.echo(json.dumps(job.result, ensure_ascii=False))
+        elif not job.done:
+            sentence = (found["waiting"] or {}).get("sentence", "It is running.")
+            click.echo(f"It has not ended in {timeout:g} s. {sentence}", err=True)
+    sys.exit(OUTCOMES.get(job.state, TIMED_OUT))
+
+
+def _tell() -> Any:
+    """Return what says a job's progress on the terminal, each thing once."""
+    told: list[str] = []
+
+    def tell(job: record.Record) -> None:
+        far = resource.progress_resource(job)
+        words = f"{job.state} {shown.progress_words(far)}" if far else str(job.state)
+        if told[-1:] != [words]:
+            told[:] = [words]
+            click.echo(shown.plain(f"□ {job.id} {words}"), err=True)
+
+    return tell
+
+
+def _given(spec: TaskSpec | None, values: Sequence[str], arguments: str | None) -> dict[str, Any] | None:
+    """Return the arguments as given in words and in JSON; None when none were."""
+    if not values and arguments is None:
+        return None
+    given = parse_object(arguments.encode()) if arguments is not None else {}
+    properties: Any = spec.schema.get("properties", {}) if spec else {}
+    for word in values:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise BadRequest(f"{word!r} is not NAME=VALUE.", "Write it as in steps=5.")
+        given[name] = _value(text, properties.get(name))
+    return given
+
+
+def _value(text: str, schema: Mapping[str, Any] | None) -> Any:
+    """Return the word as text where the task takes text, else as the JSON it may be."""
+    if schema and schema.get("type") == "string":
+        return text
+    try:
+        return parse(text.encode())
+    except BadRequest:
+        return text
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadRequest(f"{text!r} is no time.", "Write it as in 2030-01-31T12:00:00+00:00.") from None
