@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
+#: header -> field of the record: on whose behalf a job was submitted
+ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "traceparent": "traceparent"}
 EMPTY_EMBED = ', {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
 
 

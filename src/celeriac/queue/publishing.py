@@ -20,6 +20,7 @@ from celeriac.queue import message as envelope
 from celeriac.store import clients, moves
 
 ARGUMENTS_LIMIT = 4096  # bytes of a job's arguments that its record keeps
+BEHALF_LIMIT = 200  # characters of who and which request submitted it
 LINKS = ("parent_id", "root_id", "group")
 ON_TIME = 0.8  # of the producer's patience; the rest is the reply's way back
 
@@ -97,9 +98,14 @@ class Publishing:
             value = headers.get(name)
             if value and value != id:
                 fields[name] = value
+        for header, name in envelope.ON_BEHALF.items():
+            if isinstance(value := headers.get(header), str):
+                fields[name] = value[:BEHALF_LIMIT]
+        # a running job's own retry or follower is never refused: it was accepted together with that job
+        cap = 0 if fence or headers.get("parent_id") else self.queue_limit
         return moves.Submission(
             key, queue, raw, id, task, retries if isinstance(retries, int) else 0, properties["delivery_tag"],
-            envelope.delay_of(headers), deadline, self.queue_limit, fence, fields, envelope.followers(text),
+            envelope.delay_of(headers), deadline, cap, fence, fields, envelope.followers(text),
         )  # fmt: skip
 
     def _deadline(self) -> int:

@@ -52,7 +52,7 @@ class Wakes:
             connection.disconnect()
 
     def _open(self, ids: Iterable[str]) -> Any:
-        connection = self._pool.make_connection()
+        connection: Any = self._pool.make_connection()
         connection.connect()
         with self._sending:
             self._connection = connection

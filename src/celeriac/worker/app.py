@@ -13,7 +13,7 @@ from celeriac import queue
 from celeriac.config import Settings
 from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
-from celeriac.worker import capture, stop
+from celeriac.worker import behalf, capture, stop
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.task import queue_of
 
@@ -30,6 +30,11 @@ class CeleryApp(Celery):
     settings: Settings
     client: Client
     jobs: Registry
+
+    def send_task(self, name: str, *args: Any, **options: Any) -> Any:
+        """Submit a job, on behalf of the request or the job that does; every way of submitting comes through here."""
+        options["headers"] = {**behalf.headers(self), **(options.get("headers") or {})}
+        return super().send_task(name, *args, **options)
 
 
 def make_celery(app: Flask, settings: Settings) -> CeleryApp:

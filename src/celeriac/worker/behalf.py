@@ -1,0 +1,27 @@
+"""On whose behalf a job is submitted: what a request, or a job that submits another, hands on. Speaks Flask, Celery.
+
+The transport writes these headers into the record; Celery itself repeats them in retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import g, has_request_context
+
+from celeriac.queue.message import ON_BEHALF
+
+
+def act_for(headers: Mapping[str, str]) -> None:
+    """Let every job that this request submits carry these headers."""
+    g.celeriac_behalf = headers
+
+
+def headers(app: Any) -> dict[str, str]:
+    """Return what is handed on to a job that is submitted here and now."""
+    task = app.current_worker_task
+    if task is not None:
+        found = {name: getattr(task.request, name, None) for name in ON_BEHALF}
+        return {name: value for name, value in found.items() if isinstance(value, str)}
+    return dict(g.get("celeriac_behalf", {})) if has_request_context() else {}
