@@ -25,9 +25,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 HEAD = """# Settings
 
 Each is read from the environment or from `app.config`, which wins. Durations are seconds, sizes are bytes. An unknown
-name under `CELERIAC_` is refused. Three have short names too: `BROKER_URL`, `RESULT_BACKEND`, and `CELERY`, a dict of
-Celery's own settings, lower case, in `app.config`. `python -m tests.test_docs` writes this page from
-`src/celeriac/config.py`.
+name under `CELERIAC_` is refused. Four have short names too: `BROKER_URL`, `RESULT_BACKEND`, `DATABASE_URL`, and
+`CELERY`, a dict of Celery's own settings, lower case, in `app.config`. `python -m tests.test_docs` writes this page
+from `src/celeriac/config.py`.
 
 | setting | default | type | meaning |
 |---|---|---|---|

@@ -62,6 +62,15 @@ class Settings(BaseModel):
     waits: int = Field(8, ge=0, le=10000, description="Requests that one web process holds open for `Prefer: wait`.")
     proxies: int = Field(0, ge=0, le=10, description="Proxies in front whose X-Forwarded headers are believed.")
     origins: str = Field("", description="Other sites whose pages may act here, separated by spaces.")
+    history: bool = Field(True, description="Copy what happens into SQL: search, statistics, and a net under Redis.")
+    database_url: str = Field(
+        "",
+        pattern=r"^$|^(sqlite|postgres|postgresql)(\+\w+)?://",
+        description="SQL of the history, SQLite or PostgreSQL; unset: `history.db` in the data folder.",
+    )
+    history_retention: float = Field(
+        2592000.0, ge=3600, description="How long the history keeps a job after its end (30 days)."
+    )
     port: int = Field(5000, ge=1, le=65535, description="`up`: the port of the web server, on loopback.")
     flower_port: int = Field(5555, ge=1, le=65535, description="`up`: the port of Flower, on loopback.")
     flower: bool = Field(True, description="`up`: run Flower.")
@@ -84,7 +93,7 @@ def load(config: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         for key, value in source.items():
             if key.startswith(PREFIX):
                 given[key.removeprefix(PREFIX).lower()] = value
-            elif key in ("BROKER_URL", "RESULT_BACKEND") and value:
+            elif key in ("BROKER_URL", "RESULT_BACKEND", "DATABASE_URL") and value:
                 given[key.lower()] = value
     findings = [_unknown(name) for name in given if name not in Settings.model_fields]
     try:
