@@ -110,8 +110,8 @@ class Channel(Publishing, kombu_redis.Channel):
 
     def _wanted(self) -> int:
         free = self.qos.can_consume_max_estimate()
-        if free is None:
-            return max(1, self.batch)
+        if free is None:  # a consumer without a limit: nothing tells what would be too much
+            return 1
         return int(free) + min(self._ahead, self.batch)
 
     def _patience(self) -> float:
@@ -216,7 +216,8 @@ class Channel(Publishing, kombu_redis.Channel):
                 moves.defer(self.redis, self.space, delivery.token, delay)
                 self.table.finish(delivery.token)
                 return None
-        headers[envelope.LEASE_HEADER] = delivery.token
+        if "task" in headers:
+            headers[envelope.LEASE_HEADER] = delivery.token
         if delivery.delayed:
             headers["eta"] = None  # it has waited here; Celery would put even a past ETA on its timer
         payload["properties"]["delivery_tag"] = delivery.token
@@ -234,9 +235,11 @@ class Channel(Publishing, kombu_redis.Channel):
         self._fetching = True
         return tokens
 
-    def give_back(self, tokens: list[str], why: str = "", lost: bool = False) -> None:
-        """Return deliveries to the head of their queue."""
-        self.table.put_back(self.redis, tokens, why, lost)
+    def give_back(self, tokens: list[str], why: str = "", lost: bool = False, tail: bool = False) -> None:
+        """Return deliveries to the head (or tail) of their queue."""
+        self.table.put_back(self.redis, tokens, why, lost, tail)
+        for queue in self._expires if tokens else ():
+            self._touch(queue)
 
     def bury(self, token: str, reason: str) -> None:
         """Dead-letter a delivery that cannot run."""

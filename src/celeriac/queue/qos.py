@@ -19,10 +19,10 @@ class QoS(virtual.QoS):
         self.channel.wake()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Give the message back to the head of its queue, or, when nobody can run it, to the dead letters."""
+        """Give the message back (at the tail, as kombu does; a lost one at the head), or bury what nobody can run."""
         if requeue:
             lost = self.channel.table.is_lost(delivery_tag)
-            self.channel.give_back([delivery_tag], "worker lost" if lost else "given back", lost)
+            self.channel.give_back([delivery_tag], "worker lost" if lost else "given back", lost, not lost)
         else:
             self.channel.bury(delivery_tag, "rejected")
         virtual.QoS.ack(self, delivery_tag)

@@ -125,11 +125,11 @@ class Table:
         with self.lock:
             return [t for t in tokens if t in self._held and not self._held[t].begun]
 
-    def put_back(self, client: Any, tokens: list[str], why: str = "", lost: bool = False) -> None:
+    def put_back(self, client: Any, tokens: list[str], why: str = "", lost: bool = False, tail: bool = False) -> None:
         """Return deliveries to their queue now. Raises redis.RedisError, and then still holds them."""
         if not tokens:
             return
-        buried = moves.put_back(client, self.space, list(reversed(tokens)), why, lost)
+        buried = moves.put_back(client, self.space, list(reversed(tokens)), why, lost, tail)
         with self.lock:
             for token in tokens:
                 self._held.pop(token, None)

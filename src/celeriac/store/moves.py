@@ -164,10 +164,11 @@ def settle(client: Client, space: Space, tokens: Sequence[str]) -> int:
 
 
 def put_back(
-    client: Client, space: Space, tokens: Sequence[str], why: str = "", lost: bool = False
+    client: Client, space: Space, tokens: Sequence[str], why: str = "", lost: bool = False, tail: bool = False
 ) -> list[tuple[str, bytes]]:
-    """Return deliveries to their queues; `lost` counts a started one. Reply what was buried instead."""
-    return _buried(script("put_back")(client, *space.head(), why, int(lost), *tokens))
+    """Return deliveries to the head (or tail) of their queues; `lost` counts a started one. Reply what was buried."""
+    place = "lost" if lost else "tail" if tail else "head"
+    return _buried(script("put_back")(client, *space.head(), why, place, *tokens))
 
 
 def defer(client: Client, space: Space, token: str, delay: float) -> bool:

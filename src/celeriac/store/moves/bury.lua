@@ -5,8 +5,8 @@ local value = call('HGET', P .. 'inflight:messages', A(1))
 if not settle(A(1)) or not value then return 0 end
 local id, fence = split(A(1))
 bury(id, value, now, A(2))
-local state = call('HGET', record(id), 'state')
-if state and not TERMINAL[state] and A(3) == '1' then
+local r = call('HMGET', record(id), 'state', 'fence')
+if r[1] and not TERMINAL[r[1]] and tonumber(r[2] or 0) == fence and A(3) == '1' then
   close(id, 'lost', now, A(2))
   store_lost(id)
   journal(id, 'lost', fence, now, A(2))

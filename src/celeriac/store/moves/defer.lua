@@ -3,13 +3,26 @@
 local now = time()
 local value = call('HGET', P .. 'inflight:messages', A(1))
 if not settle(A(1)) or not value then return 0 end
-local id = split(A(1))
+local id, fence = split(A(1))
 local rec = record(id)
+local queue, _, raw = unpack_message(value)
+local r = call('HMGET', rec, 'state', 'retries', 'fence', 'cancel', 'tag', 'former')
+if r[1] and (TERMINAL[r[1]] or tonumber(r[3] or 0) ~= fence or superseded(envelope(raw), r[2], r[5], r[6])) then
+  count('dropped')
+  return 1
+end
+if r[4] then -- asked to stop before it began: it need not wait for that
+  close(id, 'cancelled', now, r[4])
+  keep_message(id, value)
+  journal(id, 'cancelled', nil, now, r[4])
+  return 1
+end
 local due = int(now + N(2))
-local member = id .. ':' .. (call('HGET', rec, 'retries') or '0')
-delay_until(member, due, (unpack_message(value)), value)
-call('HINCRBY', P .. 'popped', (unpack_message(value)), -1)
-call('HINCRBY', P .. 'pushed', (unpack_message(value)), -1)
-call('HSET', rec, 'state', 'scheduled', 'due', due)
-journal(id, 'scheduled', nil, now)
+delay_until(id .. ':' .. (r[2] or '0'), due, queue, value)
+call('HINCRBY', P .. 'popped', queue, -1)
+call('HINCRBY', P .. 'pushed', queue, -1)
+if r[1] then
+  call('HSET', rec, 'state', 'scheduled', 'due', due)
+  journal(id, 'scheduled', nil, now)
+end
 return 1

@@ -24,11 +24,13 @@ local function deliver(raw, key, queue, acknowledged)
     for _, v in ipairs({ raw, '', queue, 0, 0 }) do out[#out + 1] = v end
     return
   end
-  local token, losses, due = e.tag .. ':0', 0, 0
-  if e.id then
+  local token, losses, due = nil, 0, 0
+  if not e.id then -- no job of Celery's; a tag of somebody else's may come twice
+    token = e.tag .. '-' .. call('INCR', P .. 'strangers') .. ':0'
+  else
     local rec = record(e.id)
-    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due')
-    if r[1] and (TERMINAL[r[1]] or e.retries < tonumber(r[2] or 0)) then
+    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due', 'former')
+    if r[1] and (TERMINAL[r[1]] or superseded(e, r[2], r[3], r[6])) then
       count('dropped')
       if r[1] == 'cancelled' then keep_message(e.id, pack(queue, key, raw)) end
       dropped[#dropped + 1] = raw
@@ -39,11 +41,13 @@ local function deliver(raw, key, queue, acknowledged)
       dropped[#dropped + 1] = raw
       return count('dropped')
     end
-    if not r[3] then -- pushed by somebody else's producer: known from now on
+    if r[3] ~= e.tag then -- pushed by somebody else's producer, or retried by its worker: known from now on
       call('HINCRBY', P .. 'pushed', queue, 1)
-      call('HSET', rec, 'state', 'queued', 'task', e.task, 'queue', queue, 'retries', e.retries, 'tag', e.tag,
-        'created_at', int(now))
+      call('HSETNX', rec, 'created_at', int(now))
+      call('HSET', rec, 'state', 'queued', 'task', e.task, 'queue', queue, 'retries', e.retries, 'tag', e.tag)
+      call('HDEL', rec, 'due')
       call('PERSIST', rec)
+      r[5] = false
     end
     token = e.id .. ':' .. call('HINCRBY', rec, 'fence', 1)
     losses, due = tonumber(r[4] or 0), r[5] and 1 or 0
@@ -55,22 +59,41 @@ local function deliver(raw, key, queue, acknowledged)
   for _, v in ipairs({ raw, token, queue, losses, due }) do out[#out + 1] = v end
 end
 
+local function take(key)
+  local raws = redis.pcall('RPOP', key, n) -- what is no list is not ours to judge, and must not cost the others
+  return raws and not raws.err and raws or {}
+end
+
+local function holds(key)
+  local length = redis.pcall('LLEN', key)
+  return type(length) == 'number' and length > 0
+end
+
+local emptied = {}
 for i = 1, lists do
   local key, queue, acknowledged = A(at + 3 * i - 2), A(at + 3 * i - 1), A(at + 3 * i) == '1'
   if call('HEXISTS', P .. 'paused', queue) == 0 then
     if n > 0 then
-      local raws = call('RPOP', key, n) or {}
+      local raws = take(key)
       n = n - #raws
       if #raws > 0 and acknowledged then call('HINCRBY', P .. 'popped', queue, #raws) end
       for _, raw in ipairs(raws) do -- a script is not rolled back: what fails here must not take the message along
         if not pcall(deliver, raw, key, queue, acknowledged) then quarantine(raw, key, queue) end
       end
     end
-    if n <= 0 and call('LLEN', key) > 0 then
-      left = 1
-      ring(queue)
+    if n > 0 then
+      emptied[queue] = emptied[queue] ~= false
+    else
+      emptied[queue] = false
+      if holds(key) then
+        left = 1
+        ring(queue)
+      end
     end
   end
+end
+for queue, all in pairs(emptied) do -- strangers' messages were counted only here: an empty queue sets that right
+  if all then call('HSET', P .. 'popped', queue, call('HGET', P .. 'pushed', queue) or 0) end
 end
 if #leases > 0 then
   call('ZADD', P .. 'inflight', unpack(leases))

@@ -25,6 +25,7 @@ if not r[1] then -- never submitted through a queue (eager, a test): Celery's re
 end
 if fence > 0 and tonumber(r[2] or 0) ~= fence then
   count('late_results')
+  acknowledge()
   return 'late'
 end
 if not MOVES[move].from[r[1]] then

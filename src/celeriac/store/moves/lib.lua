@@ -46,6 +46,14 @@ local function envelope(raw)
   }
 end
 
+-- A job has one message at a time, the one whose tag its record knows. Another one of the same try or an older one, or
+-- one of an earlier life of the job, is a copy that must not run.
+local function superseded(e, retries, tag, former)
+  if not tag or e.tag == tag then return false end
+  if e.retries <= tonumber(retries or 0) then return true end
+  return former and former:find(e.tag, 1, true) ~= nil
+end
+
 -- At most one token per queue waits in its doorbell: it carries no data, so losing a reply loses nothing.
 local function ring(queue)
   local bell = P .. 'bell:' .. queue
@@ -119,8 +127,10 @@ end
 -- A job that ended is about to run again under its id: what its last run left is forgotten, how it ended is noted.
 local function reopen(id)
   local rec = record(id)
-  local r = call('HMGET', rec, 'state', 'attempts', 'started_at', 'finished_at')
+  local r = call('HMGET', rec, 'state', 'attempts', 'started_at', 'finished_at', 'former', 'tag')
   if not r[2] and r[3] then note_attempt(rec, r[4], r[1]) end
+  call('HINCRBY', rec, 'fence', 1) -- an attempt of the last run that is still at it comes too late from now on
+  if r[6] then call('HSET', rec, 'former', ((r[5] or '') .. r[6] .. ' '):sub(-400)) end
   call('PERSIST', rec)
   call('PERSIST', P .. 'log:' .. id)
   call('DEL', P .. 'gone:' .. id, P .. 'kept:' .. id, RESULT .. id)
@@ -129,17 +139,17 @@ local function reopen(id)
   call('HDEL', rec, 'cancel', 'losses', 'started_at', 'finished_at', 'worker', 'progress', 'error', 'due')
 end
 
--- One delivery ends without a result: the message goes back to the head of its list. `why` is '' for one that never
--- started; `counted` says that a started attempt was lost: too many, and it goes to the dead letters.
+-- One delivery ends without a result: the message goes back to the head (or tail) of its list. `why` is '' for one
+-- that never started; the place `lost` counts a started attempt: too many, and it goes to the dead letters.
 -- Replies the raw message when it was buried.
-local function put_back(token, now, why, counted)
+local function put_back(token, now, why, place)
   local id, fence = split(token)
   local value = call('HGET', P .. 'inflight:messages', token)
   if call('ZREM', P .. 'inflight', token) == 0 or not value then return nil end
   call('HDEL', P .. 'inflight:messages', token)
   local queue, key, raw = unpack_message(value)
   local rec = record(id)
-  local r = call('HMGET', rec, 'state', 'started', 'fence', 'cancel')
+  local r = call('HMGET', rec, 'state', 'started', 'fence', 'cancel', 'retries', 'tag', 'former')
   if r[1] and (TERMINAL[r[1]] or tonumber(r[3] or 0) ~= fence) then count('dropped') return nil end
   local started = r[1] and tonumber(r[2] or 0) == fence
   if started then note_attempt(rec, now, why) end
@@ -149,14 +159,16 @@ local function put_back(token, now, why, counted)
     journal(id, 'cancelled', fence, now, why)
     return nil
   end
-  if started and counted and call('HINCRBY', rec, 'losses', 1) >= MAX_LOSSES then
+  local e = envelope(raw)
+  if e and r[1] and superseded(e, r[5], r[6], r[7]) then count('dropped') return nil end -- its retry is published
+  if started and place == 'lost' and call('HINCRBY', rec, 'losses', 1) >= MAX_LOSSES then
     bury(id, value, now, why)
     close(id, 'lost', now, why)
     store_lost(id)
     journal(id, 'lost', fence, now, why)
     return raw
   end
-  call('RPUSH', key, raw)
+  call(place == 'tail' and 'LPUSH' or 'RPUSH', key, raw)
   if r[1] then
     call('HINCRBY', P .. 'popped', queue, -1)
     call('HSET', rec, 'state', 'queued', 'reason', why)
@@ -203,7 +215,7 @@ local function sweep(now)
   if now < grace then return buried end
   for _, token in ipairs(call('ZRANGEBYSCORE', P .. 'inflight', '-inf', now, 'LIMIT', 0, SWEEP)) do
     count('reclaimed')
-    local raw = put_back(token, now, 'worker lost', true)
+    local raw = put_back(token, now, 'worker lost', 'lost')
     if raw then buried[#buried + 1] = split(token); buried[#buried + 1] = raw end
   end
   return buried

@@ -8,8 +8,8 @@ if #raws > 0 then call('HINCRBY', P .. 'popped', queue, #raws) end
 local cancelled = 0
 for _, raw in ipairs(raws) do
   local e = envelope(raw)
-  local r = e and e.id and call('HMGET', record(e.id), 'state', 'retries') or {}
-  if r[1] and not TERMINAL[r[1]] and e.retries >= tonumber(r[2] or 0) then
+  local r = e and e.id and call('HMGET', record(e.id), 'state', 'retries', 'tag', 'former') or {}
+  if r[1] and not TERMINAL[r[1]] and not superseded(e, r[2], r[3], r[4]) then
     local result = meta:gsub('@ID@', plain(e.id))
     call('SET', RESULT .. e.id, result, 'PX', KEEP)
     call('PUBLISH', RESULT .. e.id, result)

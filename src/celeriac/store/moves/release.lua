@@ -5,7 +5,7 @@ local now = time()
 local n = 0
 if A(1) == 'inflight' then
   for _, token in ipairs(call('ZRANGE', P .. 'inflight', 0, N(2) - 1)) do
-    put_back(token, now, 'released', false)
+    put_back(token, now, 'released', 'head')
     n = n + 1
   end
   return n
