@@ -7,6 +7,9 @@
     │   ├── BrokerUnavailable    it does not answer in time; nothing was queued
     │   ├── BrokerUnfit          it answers, but would lose jobs (evicts, too old)
     │   └── QueueFull            the queue is at its limit; nothing was queued
+    ├── HistoryError         the SQL of the history cannot be used
+    │   ├── HistoryUnavailable   it does not answer; the queue goes on, and it catches up afterwards
+    │   └── HistoryUnfit         it answers, but its tables are missing, old, or another app's
     ├── UnknownJob           no job was ever submitted under this id
     ├── ExpiredJob           the job's record is past its retention
     ├── UnknownTask          no such task is registered
@@ -84,6 +87,27 @@ class QueueFull(BrokerError):
     """The queue holds as many messages as its limit allows; nothing was queued."""
 
     title = "Queue full"
+
+
+class HistoryError(CeleriacError):
+    """The SQL of the history cannot be used."""
+
+    status = 503
+    exit_code = 69
+    title = "History error"
+
+
+class HistoryUnavailable(HistoryError):
+    """The database does not answer; the queue goes on, and the history catches up afterwards."""
+
+    title = "History unavailable"
+    retry_after = 5
+
+
+class HistoryUnfit(HistoryError):
+    """The database answers, but its tables are missing, of another version, or another app's."""
+
+    title = "History unfit"
 
 
 class UnknownJob(CeleriacError):
