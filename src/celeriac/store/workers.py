@@ -14,7 +14,7 @@ from celeriac.store.replies import Client, load_object
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker; `alive` while it was heard within a lease. `running` and `total` count jobs."""
+    """One worker; `alive` while it was heard within half a lease. `running` and `total` count jobs."""
 
     name: str
     queues: tuple[str, ...]
@@ -40,6 +40,13 @@ def list_workers(client: Client, space: Space) -> list[Worker]:
     return sorted(found, key=lambda worker: worker.name)
 
 
+def forget(client: Client, space: Space, name: str) -> None:
+    """Take a worker that ends off the list. Raises redis.RedisError."""
+    pipe = client.pipeline()
+    pipe.zrem(f"{space.keys}workers", name).hdel(f"{space.keys}workers:info", name)
+    pipe.execute()
+
+
 def _worker(name: str, at: float, raw: bytes, now: int, lease: float) -> Worker:
     info = load_object(raw) or {}
     queues = info.get("queues")
@@ -53,7 +60,7 @@ def _worker(name: str, at: float, raw: bytes, now: int, lease: float) -> Worker:
         _count(info, "pid"),
         datetime.fromtimestamp(started, UTC) if isinstance(started, int | float) else None,
         datetime.fromtimestamp(at / 1000, UTC),
-        now - at <= lease * 1000,
+        now - at <= lease * 500,
         _count(info, "running"),
         _count(info, "total"),
     )

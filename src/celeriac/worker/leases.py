@@ -46,9 +46,9 @@ class Leases(bootsteps.StartStopStep):
     def _describe(self, consumer: Any) -> str:
         queues = [queue.name for queue in consumer.task_consumer.queues] if consumer.task_consumer else []
         return json.dumps({
-            "queues": queues, "pool": type(consumer.pool).__module__.rpartition(".")[2],
-            "concurrency": consumer.pool.num_processes, "host": socket.gethostname(), "pid": os.getpid(),
-            "started": self.started, "running": len(worker_state.active_requests),
+            "queues": queues, "pool": _pool_name(consumer.pool), "concurrency": consumer.pool.num_processes,
+            "host": socket.gethostname(), "pid": os.getpid(), "started": self.started,
+            "running": len(worker_state.active_requests),
             "total": sum(worker_state.total_count.values()),
         })  # fmt: skip
 
@@ -87,6 +87,12 @@ class Leases(bootsteps.StartStopStep):
         meta = app.backend.get_task_meta(request.id, cache=False)
         if meta["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
             app.backend.on_chord_part_return(request, meta["status"], meta["result"])
+
+
+def _pool_name(pool: Any) -> str:
+    """Return the pool as `-P` names it."""
+    name: str = type(pool).__module__.rpartition(".")[2]
+    return {"pool": "threads", "thread": "threads"}.get(name, name)
 
 
 def _can_terminate(pool: Any) -> bool:

@@ -16,6 +16,7 @@ from billiard.process import active_children
 from celery import signals
 
 from celeriac.queue import native
+from celeriac.store import workers
 from celeriac.store.clients import RedisError
 from celeriac.worker.process import process_of, settings_of
 
@@ -33,9 +34,11 @@ def install(app: Any) -> None:
             native.start(lambda: _end(kept.table, kept.writer, settings_of(app).grace))
 
     def stopped(**_: Any) -> None:
-        writer = process_of(app).writer
-        if writer is not None:
-            writer.close(settings_of(app).grace)
+        kept = process_of(app)
+        if kept.writer is not None:
+            kept.writer.close(settings_of(app).grace)
+        if kept.table is not None:
+            _leave(kept.table)
 
     signals.worker_shutdown.connect(stopped, weak=False, dispatch_uid=f"celeriac-stopped-{id(app)}")
     signals.worker_shutting_down.connect(stopping, weak=False, dispatch_uid=f"celeriac-stop-{id(app)}")
@@ -50,7 +53,17 @@ def _end(table: Any, writer: Any, grace: float) -> None:
         writer.close(FLUSH)
     try:
         table.close(table.connect(), "worker stopped")
+        _leave(table)
     except (RedisError, OSError) as error:
         logger.warning("Redis is away: unfinished jobs run again when their leases end. %s", error)
     logging.shutdown()
     os._exit(0)
+
+
+def _leave(table: Any) -> None:
+    """Nobody counts on this worker any more: its queues have one consumer less at once."""
+    name, table.worker = table.worker, ""  # its next heartbeat says nothing of a worker
+    try:
+        workers.forget(table.connect(), table.space, name)
+    except (RedisError, OSError) as error:
+        logger.warning("Redis is away: this worker is listed until it is forgotten. %s", error)
