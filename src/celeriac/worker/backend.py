@@ -13,9 +13,9 @@ from typing import Any
 
 from celery import states
 from celery.backends.redis import RedisBackend, SentinelBackend
-from kombu.exceptions import EncodeError
 
 from celeriac.job import Move
+from celeriac.queue.errors import EncodeError
 from celeriac.store import moves
 from celeriac.worker.process import settings_of, space_of, writer_of
 from celeriac.worker.writer import Writer

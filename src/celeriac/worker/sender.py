@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import OperationalError
-from kombu.exceptions import LimitExceeded
 
 from celeriac.errors import BrokerUnavailable
+from celeriac.queue.errors import LimitExceeded
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
