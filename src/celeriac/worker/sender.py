@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import OperationalError
 
 from celeriac.errors import BrokerUnavailable
-from celeriac.queue.refusals import NOT_ACCEPTED
 from celeriac.queue.errors import LimitExceeded
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Sender:
                 sent = self._celery.send_task(task, args=args, kwargs=dict(kwargs), **options)
             else:
                 sent = known.apply_async(args=args, kwargs=dict(kwargs), **options)
-        except NOT_ACCEPTED as error:
+        except (OperationalError, LimitExceeded) as error:
             raise BrokerUnavailable(
                 "Redis does not answer; nothing was queued.", "Start it, or set BROKER_URL to one that runs."
             ) from error
