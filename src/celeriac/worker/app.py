@@ -44,7 +44,9 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
     celery = CeleryApp(app.import_name, task_cls="celeriac.worker.task:JobTask")
     celery.flask, celery.settings = app, settings
     celery.client, celery.jobs = connect(settings), Registry()
-    celery.conf.update(celery_settings(app.config, settings))
+    made = celery_settings(app.config, settings)
+    celery.conf.update(made)
+    celery.backend_cls = made["result_backend"]  # the `celery` command lets RESULT_BACKEND win over conf
     if settings.transport == "celeriac":
         celery.steps["consumer"].add("celeriac.worker.leases:Leases")
         capture.install(celery)
