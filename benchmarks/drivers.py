@@ -52,7 +52,7 @@ class Driver:
         if answer["wrong"]:
             raise DriverError(f"wrong results, for example {answer['wrong'][0]}")
         if answer["missing"]:
-            raise DriverError(f"{answer['missing']} results missing after {seconds:.0f} s")
+            raise DriverError(f"{answer['missing']} results missing after {seconds:.0f} s {answer.get('lost', '')}")
         return float(answer["finished"])
 
     def stop(self) -> None:

@@ -88,8 +88,11 @@ class Session:
             missing, seen, bad = await self._scan(missing)
             found, wrong = found + seen, wrong + bad
             finished = moment if not missing else None
-        self.expected = []
-        return {"finished": finished, "found": found, "missing": len(missing), "wrong": wrong[:3]}
+        if missing:
+            missing, seen, bad = await self._scan(missing)
+            found, wrong = found + seen, wrong + bad
+        self.expected, lost = [], [str(handle) for handle, _ in missing[:3]]
+        return {"finished": finished, "found": found, "missing": len(missing), "wrong": wrong[:3], "lost": lost}
 
     async def _scan(self, expected):
         missing, found, wrong = [], 0, []

@@ -110,8 +110,9 @@ class Running:
 
     def warm(self, number: int) -> None:
         """Run a few jobs: whatever is connected, imported or compiled once, is done then."""
-        self.driver.ask("submit", n=number)
-        self.driver.finish(START_LIMIT)
+        if number:
+            self.driver.ask("submit", n=number)
+            self.driver.finish(START_LIMIT)
 
     def usage(self) -> Usage:
         """CPU used so far."""
