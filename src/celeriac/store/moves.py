@@ -10,6 +10,7 @@ from celeriac.job import Move
 from celeriac.store.clients import NoScriptError
 from celeriac.store.scripts import Arg, Client, Script, script
 
+RESTORED = -1
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own key of a result (celery/backends/base.py)
 
 
@@ -33,7 +34,10 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One message on its way in; `delay` in seconds, `fence` names the attempt that publishes its own retry."""
+    """One message on its way in; `delay` in seconds, `fence` names the attempt that publishes its own retry.
+
+    A fence of RESTORED: a job that Redis has forgotten, queued only where nothing is known of it.
+    """
 
     key: str
     queue: str
@@ -218,15 +222,14 @@ class Finish:
     acknowledge: bool = True
     store: bool = True
 
-    def args(self, space: Space) -> tuple[Arg, ...]:
+    def words(self) -> tuple[Arg, ...]:
         tail = (self.error, self.reason, int(self.acknowledge), int(self.store))
-        return (*space.head(), self.id, self.fence, self.move, self.meta, ms(self.ago), self.worker, *tail)
+        return (self.id, self.fence, self.move, self.meta, ms(self.ago), self.worker, *tail)
 
 
 def finish(client: Client, space: Space, end: Finish) -> str:
     """Record the end of an attempt; return `ok`, `done` (already ended) or `late` (not this attempt's job)."""
-    reply: bytes = script("finish")(client, *end.args(space))
-    return reply.decode()
+    return _texts(script("finish")(client, *space.head(), *end.words()))[0]
 
 
 @dataclass(slots=True)
@@ -247,7 +250,8 @@ class Batch:
         calls = [(script("start"), (*head, t, worker, ms(ago), meta)) for t, worker, ago, meta in self.starts]
         if self.reports:
             calls.append((script("report"), (*head, self.cap, *_report_words(self.reports))))
-        calls += [(script("finish"), end.args(space)) for end in self.ends]
+        if self.ends:
+            calls.append((script("finish"), (*head, *(word for end in self.ends for word in end.words()))))
         try:
             replies = _pipeline(client, [move.command(*args) for move, args in calls])
         except NoScriptError:
@@ -255,7 +259,8 @@ class Batch:
                 client.execute_command("SCRIPT LOAD", script(name).source)
             replies = _pipeline(client, [move.command(*args) for move, args in calls])
         n, m = len(self.starts), bool(self.reports)
-        return _texts(replies[:n]), _texts(replies[n]) if m else [], _texts(replies[n + m :])
+        outcomes = _texts(replies[n + m]) if self.ends else []
+        return _texts(replies[:n]), _texts(replies[n]) if m else [], outcomes
 
 
 def _pipeline(client: Any, commands: Sequence[tuple[Arg, ...]]) -> list[Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
-from celeriac.job import MOVES, TERMINAL
+from celeriac.job import MOVES, TERMINAL, Move
 
 Arg = str | bytes | int | float
 
@@ -35,12 +37,18 @@ class Client(Protocol):
     def execute_command(self, *args: Any, **options: Any) -> Any: ...
 
 
-def rules() -> str:
-    """Return job.py's tables as Lua source."""
+#: The moves that end an attempt: `finish.lua` is told which.
+ENDS = (Move.SUCCEED, Move.FAIL, Move.RETRY, Move.CANCELLED)
+
+
+def rules(source: str) -> str:
+    """Return those of job.py's rules that the source names, as Lua: each call of a move pays for every table."""
     terminal = ", ".join(f"{state} = true" for state in sorted(TERMINAL))
+    named = {Move(word) for word in re.findall(r"\bMOVES\.(\w+)", source)}
     moves = ", ".join(
         f"{move} = {{ from = {{ {', '.join(f'{s} = true' for s in sorted(starts))} }}, to = '{to}' }}"
         for move, (starts, to) in MOVES.items()
+        if move in named or ("MOVES[" in source and move in ENDS)
     )
     meta = json.dumps(LOST_META).replace("\\", "\\\\").replace("'", "\\'")
     return f"local TERMINAL = {{ {terminal} }}\nlocal MOVES = {{ {moves} }}\nlocal LOST_META = '{meta}'\n"
@@ -73,9 +81,43 @@ class Script:
             return client.execute_command(*self.fallback(*args))
 
 
+def link(library: str, source: str) -> str:
+    """Return the source under what it needs of the library: functions that nobody calls would be made at each call."""
+    parts = list(_parts(library))
+    functions = {name: text for name, text in parts if name}
+    needed: set[str] = set()
+    words = _words(source + "".join(text for name, text in parts if not name))
+    while words:
+        name = words.pop()
+        if name in functions and name not in needed:
+            needed.add(name)
+            words += _words(functions[name])
+    text = "".join(text for name, text in parts if not name or name in needed) + source
+    return rules(text) + text
+
+
+def _parts(library: str) -> Iterator[tuple[str, str]]:
+    """Split into top-level functions with their names, and the lines between them with ''."""
+    name, lines = "", []
+    for line in library.splitlines():
+        code = line.partition("--")[0].rstrip()
+        if not name and not code:
+            continue
+        lines.append(code)
+        if opens := re.match(r"local function (\w+)", code):
+            name = opens[1]
+        if not name or code == "end" or (opens and code.endswith(" end")):
+            yield name, "\n".join(lines) + "\n"
+            name, lines = "", []
+
+
+def _words(source: str) -> list[str]:
+    return re.findall(r"\w+", re.sub(r"--.*", "", source))
+
+
 @cache
 def script(name: str) -> Script:
     """Return the move of this name, read once."""
     folder = resources.files(__package__) / "moves"
     lib = (folder / "lib.lua").read_text(encoding="utf-8")
-    return Script(name, f"{rules()}{lib}\n{(folder / f'{name}.lua').read_text(encoding='utf-8')}")
+    return Script(name, link(lib, (folder / f"{name}.lua").read_text(encoding="utf-8")))
