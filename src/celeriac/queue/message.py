@@ -10,6 +10,23 @@ from typing import Any
 LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
 #: header -> field of the record: on whose behalf a job was submitted
 ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "traceparent": "traceparent"}
+RESTORED_HEADER = "celeriac_restored"  # what the history knows of a job that Redis has forgotten
+RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "reason")
+OPTIONS_LIMIT = 2048  # bytes
+#: Headers that the record holds in fields of their own, or that matter to nobody later.
+ELSEWHERE = (
+    "lang",
+    "task",
+    "id",
+    "eta",
+    "retries",
+    "root_id",
+    "parent_id",
+    "group",
+    "argsrepr",
+    "kwargsrepr",
+    "origin",
+)
 EMPTY_EMBED = ', {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
 
 
@@ -20,6 +37,29 @@ def fence_of(headers: dict[str, Any]) -> int:
         return 0
     id, _, fence = token.rpartition(":")
     return int(fence) if id == headers.get("id") and fence.isdigit() else 0
+
+
+def restored_of(headers: dict[str, Any]) -> dict[str, int | str]:
+    """Strip what the history adds when it queues a job again; return it as fields of the record."""
+    given = headers.pop(RESTORED_HEADER, None)
+    if not isinstance(given, dict):
+        return {}
+    return {name: given[name] for name in RESTORED_FIELDS if isinstance(given.get(name), int | str)}
+
+
+def options_of(headers: dict[str, Any], properties: dict[str, Any]) -> str:
+    """Return as JSON what a submission asked for beyond task, arguments, queue and time; '' for most."""
+    options = {
+        name: value for name, value in headers.items() if value and name not in ELSEWHERE and name not in ON_BEHALF
+    }
+    if not any(options.get("timelimit") or ()):
+        options.pop("timelimit", None)
+    if properties.get("priority"):
+        options["priority"] = properties["priority"]
+    if not options:
+        return ""
+    text = json.dumps(options, separators=(",", ":"), default=str)
+    return text if len(text) <= OPTIONS_LIMIT else ""
 
 
 def delay_of(headers: dict[str, Any], now: datetime | None = None) -> float | None:

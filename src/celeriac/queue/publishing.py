@@ -86,7 +86,7 @@ class Publishing:
         headers = message.get("headers") or {}
         priority = self._get_message_priority(message, reverse=False)  # type: ignore[attr-defined]
         key = self.global_keyprefix + self._q_for_pri(queue, priority)  # type: ignore[attr-defined]
-        fence = envelope.fence_of(headers)
+        fence, restored = envelope.fence_of(headers), envelope.restored_of(headers)
         id, task = headers.get("id"), headers.get("task")
         raw = _dumps(message)
         if not (isinstance(id, str) and isinstance(task, str) and id):
@@ -101,6 +101,10 @@ class Publishing:
         for header, name in envelope.ON_BEHALF.items():
             if isinstance(value := headers.get(header), str):
                 fields[name] = value[:BEHALF_LIMIT]
+        if options := envelope.options_of(headers, properties):
+            fields["options"] = options
+        if restored:
+            fence, fields = moves.RESTORED, fields | restored
         # a running job's own retry or follower is never refused: it was accepted together with that job
         cap = 0 if fence or headers.get("parent_id") else self.queue_limit
         return moves.Submission(

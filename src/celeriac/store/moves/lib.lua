@@ -82,6 +82,16 @@ end
 -- Keeps the message of a job that may be asked for again (failed, cancelled), as long as its record.
 local function keep_message(id, value) call('SET', P .. 'kept:' .. id, value, 'PX', KEEP) end
 
+-- A message whose arguments are too large for the record waits for the history to copy them, if there is one: at most
+-- 64 MB of such messages, then the jobs run all the same, but could not be restored.
+local BODIES = 67108864
+local function keep_body(id, raw)
+  if call('EXISTS', P .. 'hold:history') == 0 then return end
+  if tonumber(call('GET', P .. 'bodies:size') or 0) + #raw > BODIES then return end
+  call('INCRBY', P .. 'bodies:size', #raw - call('HSTRLEN', P .. 'bodies', id))
+  call('HSET', P .. 'bodies', id, raw)
+end
+
 local function bury(id, value, now, reason)
   call('ZADD', P .. 'dead', now, id)
   call('HSET', P .. 'dead:messages', id, reason .. '\n' .. value)

@@ -1,6 +1,7 @@
 -- Record, message and wake-up of one submission, or none of them.
 -- ARGV: list key, queue, raw message, id, task, retries, delivery tag, delay (ms, -1 none), deadline (ms, 0 none),
---       queue cap (0 none), fence of the attempt that publishes its own retry (0 none), n, (field, value) × n/2,
+--       queue cap (0 none), fence of the attempt that publishes its own retry (0 none, -1 a job restored from the
+--       history: queued only where nothing is known of it), n, (field, value) × n/2 (the first is `args`),
 --       m, (id, task) × m/2 of the jobs that follow this one in its chain or chord.
 -- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | cancelled.
 -- Race closed: a producer that gave up waiting (deadline) never finds its job queued afterwards.
@@ -17,6 +18,7 @@ if id == '' then
 end
 local rec = record(id)
 local r = call('HMGET', rec, 'state', 'retries', 'tag', 'fence', 'cancel')
+if fence < 0 and (r[1] or call('EXISTS', P .. 'gone:' .. id) == 1) then return { 'duplicate', int(now) } end
 local state = delay > 0 and 'scheduled' or 'queued'
 if not r[3] and r[1] and TERMINAL[r[1]] then return { 'cancelled', int(now) } end -- cancelled before its parent was done
 if r[1] and not r[3] then call('PERSIST', rec) end
@@ -36,7 +38,8 @@ if r[3] then
 end
 local fields = { 'state', state, 'task', task, 'queue', queue, 'retries', retries, 'tag', tag, 'reason', '' }
 for i = 1, n do fields[#fields + 1] = A(12 + i) end
-if not r[3] then
+if n > 1 and A(13) == 'args' and A(14) == '' then keep_body(id, raw) end
+if not r[3] and fence >= 0 then
   fields[#fields + 1] = 'created_at'
   fields[#fields + 1] = int(now)
 end
@@ -54,7 +57,7 @@ else
   ring(queue)
 end
 call('HSET', rec, unpack(fields))
-journal(id, state, nil, now)
+journal(id, state, nil, now, fence < 0 and 'restored' or '')
 local base = 13 + n
 for i = 1, N(base), 2 do -- jobs that are not published yet are known, and say why they wait
   local child = record(A(base + i))

@@ -1,0 +1,74 @@
+"""Speaks Alembic: brings the tables up to date, one process at a time, in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, insert, select, text
+
+from celeriac.errors import HistoryUnfit
+from celeriac.history.database import Database
+from celeriac.history.schema import history
+
+LOCK = 0x63656C65726961  # "celeria": PostgreSQL's advisory lock of ours
+
+
+def newest() -> str:
+    """Return the version that this release needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def present(database: Database) -> str | None:
+    """Return the version of the tables, None without any. Raises HistoryUnavailable."""
+    with database.read() as connection:
+        return _version(connection)
+
+
+def upgrade(database: Database, prefix: str = "") -> tuple[str | None, str]:
+    """Bring the tables up to date; return (version before, version now). Of two at once the second finds it done."""
+    with database.write() as connection:
+        if not database.is_sqlite:  # SQLite's transaction is its lock already
+            connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        before = _version(connection)
+        if before != newest():
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        _introduce(connection, prefix)
+        return before, newest()
+
+
+def require(database: Database, prefix: str) -> None:
+    """Make the tables in an empty database; raise HistoryUnfit where they are of another version."""
+    version = present(database)
+    if version is None:
+        upgrade(database, prefix)
+    elif version != newest():
+        raise HistoryUnfit(
+            f"The history's tables in {database} have version {version}, this release needs {newest()}.",
+            "Run `flask jobs db upgrade`." if version < newest() else "Install the newer release again.",
+        )
+
+
+def _introduce(connection: Connection, prefix: str) -> None:
+    """Make the one row that says how far the journal was copied."""
+    if connection.execute(select(history.c.id)).first() is None:
+        name = secrets.token_hex(8)
+        row = {"id": 1, "database": name, "prefix": prefix, "birth": 0, "entry": 0, "holder": "", "touched_at": 0}
+        connection.execute(insert(history).values(row))
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": "celeriac_version"}).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "celeriac.history:migrations")
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,1 @@
+"""Speaks Alembic: the steps by which the tables came to be what they are."""

@@ -1,0 +1,1 @@
+"""Speaks Alembic: one file for each step; a published step never changes."""
