@@ -50,7 +50,7 @@ class Sender:
                 sent = known.apply_async(args=args, kwargs=dict(kwargs), **options)
         except (OperationalError, LimitExceeded) as error:
             raise BrokerUnavailable(
-                "Redis does not answer; nothing was queued.", "Start it, or set BROKER_URL to one that runs."
+                "Redis did not take the job; nothing was queued.", "Start it, or set BROKER_URL to one that runs."
             ) from error
         return str(sent.id)
 
