@@ -17,13 +17,19 @@ for _, member in ipairs(call('ZRANGE', P .. 'delayed', 0, N(2) - 1)) do
     local queue, key, raw = unpack_message(value)
     local id = split(member)
     local state = call('HGET', record(id), 'state')
-    call('LPUSH', key, raw)
-    if state and not TERMINAL[state] then
-      call('HDEL', record(id), 'due')
-      call('HSET', record(id), 'state', 'queued', 'reason', 'released', 'pos', call('HINCRBY', P .. 'pushed', queue, 1))
-      journal(id, 'queued', nil, now, 'released')
+    if state and TERMINAL[state] then -- a stock worker would run it again
+      count('dropped')
+      if state == 'cancelled' then keep_message(id, value) end
+    else
+      local pos = call('HINCRBY', P .. 'pushed', queue, 1)
+      call('LPUSH', key, raw)
+      if state then
+        call('HDEL', record(id), 'due')
+        call('HSET', record(id), 'state', 'queued', 'reason', 'released', 'pos', pos)
+        journal(id, 'queued', nil, now, 'released')
+      end
+      ring(queue)
     end
-    ring(queue)
   else
     call('ZREM', P .. 'delayed', member)
   end

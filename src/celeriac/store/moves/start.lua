@@ -5,8 +5,9 @@ local token = A(1)
 local id, fence = split(token)
 local rec = record(id)
 local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel')
-if not r[1] or fence == 0 then return 'ok' end
-if tonumber(r[2] or 0) ~= fence or TERMINAL[r[1]] or not call('ZSCORE', P .. 'inflight', token) then return 'late' end
+if fence == 0 then return 'ok' end
+local current = r[1] and not TERMINAL[r[1]] and tonumber(r[2] or 0) == fence
+if not current or not call('ZSCORE', P .. 'inflight', token) then return 'late' end
 if r[4] then return 'cancelled' end
 if tonumber(r[3] or 0) == fence then return 'ok' end
 call('HINCRBY', rec, 'attempt', 1)

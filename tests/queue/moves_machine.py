@@ -1,0 +1,269 @@
+"""Random interleavings of the store's moves on a real server, judged by what must always hold.
+
+The machine keeps no copy of the moves' logic. It remembers only what it did (which messages it published, which
+attempts it began and lost, which jobs it saw end) and reads everything else from Redis after each step.
+Leases, delays and the sweep's grace pass by editing their scores: time travel, no waiting.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, multiple, rule
+
+from celeriac.job import TERMINAL, Move
+from celeriac.store import moves
+from celeriac.store.scripts import script
+from tests.queue.moves_state import facts, is_final
+from tests.queue.moves_world import KEYS, LISTS, QUEUES, Job, World, some_of
+
+ENDS = st.sampled_from([Move.SUCCEED, Move.FAIL, Move.CANCELLED])
+
+
+class Moves(World):
+    """Two workers, two queues with two priorities, and a producer that is sometimes somebody else's."""
+
+    jobs = Bundle("jobs")
+    tokens = Bundle("tokens")
+
+    # -- producers ----------------------------------------------------------------------------------------------
+
+    @rule(target=jobs, queue=st.sampled_from(QUEUES), priority=st.sampled_from([0, 3]), delayed=st.booleans())
+    def publish(self, queue: str, priority: int, delayed: bool) -> str:
+        id = f"job{next(self.numbers)}"
+        outcome = self._publish(id, queue, priority, delay=30.0 if delayed else None)
+        assert outcome == ("scheduled" if delayed else "queued")
+        self.known[id] = Job()
+        return id
+
+    @rule(id=jobs, again=st.booleans())
+    def publish_twice(self, id: str, again: bool) -> None:
+        """A producer repeats itself under another tag; one that had ended runs again, from its first or last try."""
+        job, unseen = self.known[id], not self._look().records[id]
+        retries = job.retries if again else 0
+        outcome = self._publish(id, "a", 0, retries)
+        if job.ended or unseen:
+            assert outcome == "queued"
+            self.known[id] = Job(retries=retries)
+            self.forgotten.discard(id)
+        else:
+            assert outcome == "duplicate"
+
+    @rule(target=jobs, queue=st.sampled_from(QUEUES))
+    def push_as_stock(self, queue: str) -> str:
+        """A stock producer pushes a message and knows of no record and no bell."""
+        id = f"stock{next(self.numbers)}"
+        self.client.lpush(KEYS[queue, 0], self._message(id, 0))
+        self.silent.add(queue)
+        self.strangers.add(queue)
+        self.known[id] = Job()
+        return id
+
+    @rule(queue=st.sampled_from(QUEUES), raw=st.sampled_from(["{", "[]", '{"properties": 1}', "\xff", '"x"', "1e9"]))
+    def push_garbage(self, queue: str, raw: str) -> None:
+        self.client.lpush(KEYS[queue, 0], raw.encode("latin-1") + b" " * next(self.numbers))
+        self.silent.add(queue)
+        self.strangers.add(queue)
+        self.garbage += 1
+
+    # -- workers ------------------------------------------------------------------------------------------------
+
+    @rule(target=tokens, n=st.sampled_from([0, 1, 2, 20]), heard=st.booleans(), data=st.data())
+    def fetch(self, n: int, heard: bool, data: st.DataObject) -> object:
+        """One of the workers asks, after a bell or without; what it has done rides along."""
+        before = self._look()
+        acks = data.draw(some_of(before.inflight))[:2]
+        self._forget(acks)
+        if heard:
+            self.client.delete(*(f"p:celeriac:bell:{queue}" for queue in QUEUES))
+        fetched = moves.fetch(self.client, self.space, n, LISTS, acks)
+        assert len(fetched.deliveries) <= n
+        assert not {d.token.rpartition(":")[0] for d in fetched.deliveries} & self.forgotten
+        self._check_leases(before, set(acks))
+        after = self._look()
+        self.silent &= after.paused
+        if len(before.live()) < n:  # it saw that nothing is left
+            self.strangers &= after.paused
+        if heard:
+            self.silent |= after.paused
+        return multiple(*(d.token for d in fetched.deliveries))
+
+    @rule(token=tokens)
+    def start(self, token: str) -> None:
+        before = self._look()
+        verdict = moves.start(self.client, self.space, token, "w", 0.0, "")
+        record = before.record(token)
+        ours = token in before.inflight and record.get("fence") == token.rpartition(":")[2]
+        assert (verdict == "late") == (not ours or record["state"] in TERMINAL)
+        if verdict == "ok":
+            job = self._job(token)
+            others = {t for t in job.running if t != token and before.facts_of(t) == before.facts_of(token)}
+            assert not others & before.alive(), "two attempts of one job run under live leases"
+            job.running.add(token)
+
+    @rule(data=st.data())
+    def tend(self, data: st.DataObject) -> None:
+        before = self._look()
+        mine = data.draw(some_of(before.inflight))
+        tended = moves.tend(self.client, self.space, mine, "w", "{}")
+        assert not set(mine) & set(tended.gone)
+        assert set(mine) <= set(self._look().inflight), "a lease that was just renewed was taken away"
+        self._check_leases(before, set())
+
+    @rule(token=tokens)
+    def renew_what_may_be_gone(self, token: str) -> None:
+        before = self._look()
+        gone = moves.tend(self.client, self.space, [token]).gone
+        assert (token in gone) == (token not in before.inflight)
+        self._check_leases(before, set())
+
+    @rule(token=tokens)
+    def acknowledge(self, token: str) -> None:
+        """Possibly late, possibly the second time."""
+        held = token in self._look().inflight
+        self._forget([token])
+        assert moves.settle(self.client, self.space, [token]) == held
+
+    @rule(token=tokens, move=ENDS)
+    def finish(self, token: str, move: Move) -> None:
+        before = self._look()
+        id, _, fence = token.rpartition(":")
+        outcome = moves.finish(self.client, self.space, moves.Finish(id, move, int(fence), "{}"))
+        record = before.record(token)
+        if record.get("fence") != fence:
+            assert outcome == "late"
+            assert self._look().record(token) == record, "a late result changed the record"
+        else:
+            assert outcome == ("done" if record["state"] in TERMINAL else "ok")
+            assert token not in self._look().inflight
+
+    @rule(token=tokens, delayed=st.booleans(), told=st.booleans())
+    def retry(self, token: str, delayed: bool, told: bool) -> None:
+        """The attempt publishes its own retry, and tells so, or dies before that."""
+        before = self._look()
+        id, _, fence = token.rpartition(":")
+        job, record = self._job(token), before.record(token)
+        if token not in job.running or token not in before.inflight or before.facts_of(token)["retries"] != job.retries:
+            return
+        delay = 30.0 if delayed else None
+        outcome = self._publish(id, "a", 0, job.retries + 1, delay, int(fence))
+        if record["state"] in TERMINAL or record["fence"] != fence:
+            assert outcome == "superseded"
+            return
+        if "cancel" in record:
+            assert outcome == "cancelled"
+        else:
+            job.retries += 1
+        if told:
+            moves.finish(self.client, self.space, moves.Finish(id, Move.RETRY, int(fence), "{}"))
+
+    @rule(token=tokens, lost=st.booleans(), tail=st.booleans())
+    def give_back(self, token: str, lost: bool, tail: bool) -> None:
+        before = self._look()
+        moves.put_back(self.client, self.space, [token], "worker lost" if lost else "", lost, tail)
+        if lost:
+            self._count_loss(before, token)
+
+    @rule(token=tokens, close=st.booleans())
+    def bury(self, token: str, close: bool) -> None:
+        if not close:
+            self._forget([token])
+        moves.bury(self.client, self.space, token, "unknown task", close)
+
+    @rule(token=tokens)
+    def defer(self, token: str) -> None:
+        moves.defer(self.client, self.space, token, 30.0)
+
+    # -- operators and time -------------------------------------------------------------------------------------
+
+    @rule(id=jobs)
+    def cancel(self, id: str) -> None:
+        before = self._look().records.get(id, {}).get("state", "")
+        state = moves.cancel(self.client, self.space, id, "by hand", "{}")
+        assert state.startswith("!") == (before in TERMINAL - {"cancelled"})
+        assert bool(state) == bool(before)
+
+    @rule(id=jobs, letter=st.booleans())
+    def requeue(self, id: str, letter: bool) -> None:
+        """An ended job, or a dead letter, is given another run with a message of its own."""
+        before, raw = self._look(), self._message(id, 0)
+        tag = facts(raw.encode())["tag"]
+        args = (id, KEYS["b", 0], "b", raw, "t", 0, tag, "by hand", int(letter), 0)
+        reply = script("requeue")(self.client, *self.space.head(), *args).decode()
+        possible = is_final(before.records[id]) and (id in before.dead or not letter)
+        assert (reply == "queued") == possible
+        if possible:
+            self.known[id] = Job()
+
+    @rule(id=jobs)
+    def delete(self, id: str) -> None:
+        """Forget a job that ended; a message of it that still waits never runs, and the id is free again."""
+        state = self._look().records[id].get("state", "")
+        reply = script("delete")(self.client, *self.space.head(), id).decode()
+        assert (reply == "deleted") == (state in TERMINAL)
+        if reply == "deleted":
+            self.forgotten.add(id)
+            self.known[id] = Job(settled=True)
+
+    @rule(queue=st.sampled_from(QUEUES), on=st.booleans())
+    def pause(self, queue: str, on: bool) -> None:
+        script("pause")(self.client, *self.space.head(), queue, int(on))
+
+    @rule(queue=st.sampled_from(QUEUES), n=st.integers(1, 3))
+    def purge(self, queue: str, n: int) -> None:
+        before = self._look()
+        taken, _ = script("purge")(self.client, *self.space.head(), KEYS[queue, 0], queue, n, "purged", "{}")
+        gone = set(before.live()) - set(self._look().live())
+        assert taken == len(gone)
+        self.garbage -= sum(not facts(raw) for raw in gone)
+        for id in {facts(raw)["id"] for raw in gone if facts(raw)} - {id for id, r in before.records.items() if r}:
+            self.known[id].settled = True  # a stranger's message, never seen by a worker
+
+    @rule(which=st.sampled_from(["delayed", "inflight"]), n=st.integers(1, 3))
+    def release(self, which: str, n: int) -> None:
+        script("release")(self.client, *self.space.head(), which, n)
+
+    @rule(token=tokens)
+    def lease_runs_out(self, token: str) -> None:
+        self.client.zadd("p:celeriac:inflight", {token: 1}, xx=True)
+
+    @rule(id=jobs)
+    def delay_passes(self, id: str) -> None:
+        for member in self._look().delayed:
+            if member.rpartition(":")[0] == id:
+                self.client.zadd("p:celeriac:delayed", {member: 1}, xx=True)
+
+    @rule(grace=st.booleans())
+    def sweep_is_due(self, grace: bool) -> None:
+        now = int(self.client.time()[0]) * 1000
+        self.client.hset("p:celeriac:sweep", mapping={"last": now - 5000, "grace": now + 50000 if grace else 0})
+
+    @rule()
+    def nobody_swept_for_long(self) -> None:
+        self.client.hset("p:celeriac:sweep", mapping={"last": 1, "grace": 0})
+
+    # -- what must hold -----------------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """Let all leases, delays and pauses end and run what is there: then every job has ended, nothing is left."""
+        if not hasattr(self, "known"):
+            return
+        self.client.delete("p:celeriac:paused")
+        for _ in range(len(self.known) * 4 + self.garbage + 8):
+            for token in self._look().inflight:
+                self.lease_runs_out(token)
+            for member in self._look().delayed:
+                self.client.zadd("p:celeriac:delayed", {member: 1})
+            self.sweep_is_due(grace=False)
+            before = self._look()
+            fetched = moves.fetch(self.client, self.space, 100, LISTS)
+            self._check_leases(before, set())
+            for d in fetched.deliveries:
+                id, _, fence = d.token.rpartition(":")
+                moves.finish(self.client, self.space, moves.Finish(id, Move.SUCCEED, int(fence), "{}"))
+            self.everything_is_in_one_place()
+            if self._look().empty:
+                break
+        left = self._look()
+        assert left.empty, left
+        unfinished = [id for id, job in self.known.items() if not (job.ended or job.settled)]
+        assert not unfinished, f"never ended: {unfinished}"
