@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_articles_routes_answer_and_ctrl_c_leaves_nothing_but_the_data(start: Callable) -> None:
     stack = start().up()
+    assert stat.S_IMODE((stack.data / "valkey").stat().st_mode) == 0o700
     for secret in ("secret-key", "broker-url", "valkey/password"):
         assert stat.S_IMODE((stack.data / secret).stat().st_mode) == 0o600
     code, job = stack.ask("/add", {"x": 1, "y": 2})

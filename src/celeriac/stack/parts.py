@@ -108,13 +108,8 @@ def _web(settings: Settings, env: Mapping[str, str]) -> Part:
     command = [sys.executable, "-m", "gunicorn", settings.wsgi_app, "--bind", f"{HOST}:{settings.port}"]
     command += ["--worker-class", "gthread", "--workers", str(settings.web_workers)]
     command += ["--threads", str(settings.web_threads), "--graceful-timeout", str(int(WEB_GRACE))]
-    command += [
-        "--no-control-socket",
-        "--access-logfile",
-        "-",
-        "--access-logformat",
-        "%(m)s %(U)s %(s)s %(M)s ms",
-    ]
+    command += ["--no-control-socket"]  # two servers of one user would share it
+    command += ["--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"]
     return Part(
         "web",
         lambda: (command, ()),
@@ -131,6 +126,8 @@ def _lanes(settings: Settings, env: Mapping[str, str]) -> list[Part]:
 
     def lane(name: str, queue: str, pool: str, size: int) -> Part:
         command = [*_celery(settings), "worker", "-n", f"{name}@%h", "-Q", queue, "-P", pool, "-c", str(size)]
+        if settings.flower:  # its view of tasks is made of events; nobody else pays for them
+            command.append("-E")
         # mingle and gossip cost a second at start; what they exchange is in the record
         command += ["-E", "-l", "INFO", "--without-mingle", "--without-gossip"]
         grace = settings.grace + MARGIN
@@ -145,7 +142,7 @@ def _lanes(settings: Settings, env: Mapping[str, str]) -> list[Part]:
 def _flower(settings: Settings, env: Mapping[str, str]) -> Part:
     # Flower's API is closed unless it has a password or this; on loopback, in local development, the pages
     # would be open all the same, and Flower itself refuses requests that another site's page sends
-    env = {**env, "FLOWER_UNAUTHENTICATED_API": "true"}
+    env = {"FLOWER_UNAUTHENTICATED_API": "true", **env}
     command = [*_celery(settings), "flower", f"--address={HOST}", f"--port={settings.flower_port}"]
     return Part(
         "flower",

@@ -186,7 +186,7 @@ def find_binary() -> str:
 def kept_secret(path: Path) -> str:
     """Return the secret kept in this file; a missing file is made, with a random one, for its owner only."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(path, secrets.token_urlsafe(32))
     return path.read_text().strip()
 
