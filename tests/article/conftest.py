@@ -72,7 +72,7 @@ def gunicorn(start: Start) -> Web:
 @pytest.fixture(scope="module")
 def lanes(start: Start) -> Sequence[Program]:
     """The two worker lanes of `up`: prefork for ordinary jobs, threads for jobs that mostly wait."""
-    celery = ("celery", "-A", "backend", "worker", "--loglevel=info")
+    celery = ("celery", "-A", "backend", "worker", "--loglevel=info", "-E")
     prefork = start(*celery, "-Q", "celery", "-P", "prefork", "-c", "2", "-n", "default@test")
     threads = start(*celery, "-Q", "io", "-P", "threads", "-c", "16", "-n", "io@test")
     prefork.says("default@test ready")

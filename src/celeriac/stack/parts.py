@@ -129,7 +129,7 @@ def _lanes(settings: Settings, env: Mapping[str, str]) -> list[Part]:
         if settings.flower:  # its view of tasks is made of events; nobody else pays for them
             command.append("-E")
         # mingle and gossip cost a second at start; what they exchange is in the record
-        command += ["-E", "-l", "INFO", "--without-mingle", "--without-gossip"]
+        command += ["-l", "INFO", "--without-mingle", "--without-gossip"]
         grace = settings.grace + MARGIN
         return Part(name, lambda: (command, ()), env, start=2, stop=1, grace=grace, ready_line=" ready.")
 

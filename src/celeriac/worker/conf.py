@@ -107,6 +107,4 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "broker_pool_acquire_timeout": settings.publish_timeout,
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.1},
         "worker_redirect_stdouts": False,  # Celery would log each piece of a print; capture.py sees lines
-        "worker_send_task_events": True,  # Flower sees a job from its first second
-        "task_send_sent_event": True,
     }
