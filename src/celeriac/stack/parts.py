@@ -52,7 +52,8 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> list[Part]:
     check_ports(settings)
     given = environ.get("BROKER_URL") or environ.get("CELERIAC_BROKER_URL")
     check_broker(settings.broker_url) if given else find_binary()
-    env = {**environ, "PYTHONUNBUFFERED": "1", "CELERIAC_GRACE": str(settings.grace)}
+    # everything listens on loopback, so this is local development unless the environment says otherwise
+    env = {"CELERIAC_LOCAL": "1", **environ, "PYTHONUNBUFFERED": "1", "CELERIAC_GRACE": str(settings.grace)}
     data, parts = Path(settings.data), []
     try:
         env["SECRET_KEY"] = environ.get("SECRET_KEY") or kept_secret(data / "secret-key")
