@@ -67,8 +67,8 @@ class Moves(World):
 
     # -- workers ------------------------------------------------------------------------------------------------
 
-    @rule(target=tokens, n=st.sampled_from([0, 1, 2, 20]), heard=st.booleans(), data=st.data())
-    def fetch(self, n: int, heard: bool, data: st.DataObject) -> object:
+    @rule(target=tokens, n=st.sampled_from([0, 1, 2, 20]), heard=st.booleans(), at_once=st.booleans(), data=st.data())
+    def fetch(self, n: int, heard: bool, at_once: bool, data: st.DataObject) -> object:
         """One of the workers asks, after a bell or without; what it has done rides along."""
         before = self._look()
         acks = data.draw(some_of(before.inflight))[:2]
@@ -85,6 +85,8 @@ class Moves(World):
             self.strangers &= after.paused
         if heard:
             self.silent |= after.paused
+        for d in fetched.deliveries if at_once else ():
+            self.start(d.token)
         return multiple(*(d.token for d in fetched.deliveries))
 
     @rule(token=tokens)
@@ -222,24 +224,23 @@ class Moves(World):
     def release(self, which: str, n: int) -> None:
         script("release")(self.client, *self.space.head(), which, n)
 
-    @rule(token=tokens)
-    def lease_runs_out(self, token: str) -> None:
-        self.client.zadd("p:celeriac:inflight", {token: 1}, xx=True)
+    @rule(data=st.data(), swept=st.sampled_from(["due", "just now", "in grace", "long ago"]), seen=st.booleans())
+    def leases_run_out(self, data: st.DataObject, swept: str, seen: bool) -> None:
+        """A worker dies with some deliveries, or is stopped; the other one may see it at once."""
+        lost = data.draw(some_of(self._look().inflight))
+        self._expire(lost, swept)
+        before = self._look()
+        if seen:
+            moves.tend(self.client, self.space, [])
+            self._check_leases(before, set())
+            survived = set(lost) & set(self._look().inflight)
+            assert (not lost) or (survived == set(lost)) == (swept != "due")
 
     @rule(id=jobs)
     def delay_passes(self, id: str) -> None:
         for member in self._look().delayed:
             if member.rpartition(":")[0] == id:
                 self.client.zadd("p:celeriac:delayed", {member: 1}, xx=True)
-
-    @rule(grace=st.booleans())
-    def sweep_is_due(self, grace: bool) -> None:
-        now = int(self.client.time()[0]) * 1000
-        self.client.hset("p:celeriac:sweep", mapping={"last": now - 5000, "grace": now + 50000 if grace else 0})
-
-    @rule()
-    def nobody_swept_for_long(self) -> None:
-        self.client.hset("p:celeriac:sweep", mapping={"last": 1, "grace": 0})
 
     # -- what must hold -----------------------------------------------------------------------------------------
 
@@ -249,11 +250,9 @@ class Moves(World):
             return
         self.client.delete("p:celeriac:paused")
         for _ in range(len(self.known) * 4 + self.garbage + 8):
-            for token in self._look().inflight:
-                self.lease_runs_out(token)
+            self._expire(self._look().inflight, "due")
             for member in self._look().delayed:
                 self.client.zadd("p:celeriac:delayed", {member: 1})
-            self.sweep_is_due(grace=False)
             before = self._look()
             fetched = moves.fetch(self.client, self.space, 100, LISTS)
             self._check_leases(before, set())

@@ -51,6 +51,7 @@ class Snapshot:
     dead_messages: dict[str, bytes]
     paused: set[str]
     bells: dict[str, int]
+    swept: float
     grace: float
     counts: dict[str, dict[str, int]]
     records: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class Snapshot:
             pipe.zrange(p + name, 0, -1, withscores=True)
             pipe.hgetall(p + name + ":messages")
         pipe.hkeys(p + "paused")
-        pipe.hget(p + "sweep", "grace")
+        pipe.hmget(p + "sweep", "last", "grace")
         for name in names:
             pipe.hgetall(p + name)
         for queue in keys:
@@ -79,7 +80,7 @@ class Snapshot:
         seconds, micros = next(replies)
         sets = [(_scores(next(replies)), _texts(next(replies), bytes)) for _ in range(3)]
         paused = {queue.decode() for queue in next(replies)}
-        grace = float(next(replies) or 0)
+        swept = (float(value or 0) for value in next(replies))
         counts = {name: _texts(next(replies), int) for name in names}
         ready, bells = {}, {}
         for queue in keys:
@@ -88,7 +89,7 @@ class Snapshot:
         records = {id: _texts(next(replies), bytes.decode) for id in ids}
         now = int(seconds) * 1000 + int(micros) // 1000
         (inflight, delayed, dead) = sets
-        return cls(now, ready, *inflight, *delayed, *dead, paused, bells, grace, counts, records)
+        return cls(now, ready, *inflight, *delayed, *dead, paused, bells, *swept, counts, records)
 
     def record(self, token: str) -> dict[str, str]:
         return self.records.get(token.rpartition(":")[0], {})
@@ -166,9 +167,10 @@ class Snapshot:
                 assert pushed - popped == len(raws), f"position in {queue}: {pushed} - {popped}, {len(raws)} wait"
 
 
-def reclaimable(before: Snapshot, after: Snapshot, token: str) -> bool:
-    """Return whether a sweep between these two may have taken this lease away."""
-    return before.inflight[token] <= after.now and before.grace <= after.now
+def reclaimable(before: Snapshot, after: Snapshot, token: str, lease: float) -> bool:
+    """Return whether a sweep between these two may have taken this lease away: it ran out, and sweeps were regular."""
+    regular = after.now - before.swept <= lease * 500 and before.grace <= after.now
+    return regular and before.inflight[token] <= after.now
 
 
 def is_final(record: Mapping[str, str]) -> bool:

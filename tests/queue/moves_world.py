@@ -91,6 +91,14 @@ class World(RuleBasedStateMachine):
         s = moves.Submission(KEYS[queue, priority], queue, raw, id, "t", retries, tag, delay, fence=fence)
         return moves.publish(self.client, self.space, s)[0]
 
+    def _expire(self, tokens: Iterable[str], swept: str) -> None:
+        """Let leases have run out, at a moment when the last sweep was as long ago as `swept` says."""
+        for token in tokens:
+            self.client.zadd("p:celeriac:inflight", {token: 1}, xx=True)
+        now = self._look().now
+        last = {"just now": now, "long ago": 1}.get(swept, now - 5000)
+        self.client.hset("p:celeriac:sweep", mapping={"last": last, "grace": now + 50000 if swept == "in grace" else 0})
+
     def _forget(self, tokens: Iterable[str]) -> None:
         """Note what was acknowledged without an end: such a job has no message and no end any more."""
         now = self._look()
@@ -102,7 +110,7 @@ class World(RuleBasedStateMachine):
         """Whatever left the table of leases in a sweep had run out, and counts as lost if it had begun."""
         after = self._look()
         for token in set(before.inflight) - set(after.inflight) - acknowledged:
-            assert reclaimable(before, after, token), f"a live lease was reclaimed: {token}"
+            assert reclaimable(before, after, token, LEASE), f"a live lease was reclaimed: {token}"
             self._count_loss(before, token)
 
     def _count_loss(self, before: Snapshot, token: str) -> None:
