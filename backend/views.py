@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, UnsupportedMediaType
 
-from celeriac import cached
+from celeriac import cached, needs, replaced_by
 
 from .tasks import add, long_task
 
@@ -11,6 +11,7 @@ main = Blueprint("main", __name__)
 
 
 @main.post("/add")
+@needs("submit")
 def start_add() -> tuple[dict[str, object], int]:
     """Submit `add` with a JSON body: {"x": 1, "y": 2}."""
     if not request.is_json:
@@ -20,9 +21,11 @@ def start_add() -> tuple[dict[str, object], int]:
 
 
 @main.route("/longtask", methods=["GET", "POST"])
+@replaced_by("/api/tasks/long_task")
+@needs("submit", changes=True)
 def start_long_task() -> tuple[dict[str, object], int]:
     """Submit `long_task`; `steps` and `seconds` by query, form or JSON."""
-    by_get = request.method == "GET" and current_app.extensions["celeriac"].may_submit_by_get(request)
+    by_get = request.method == "GET" and current_app.extensions["celeriac"].may_submit_by_get()
     if request.method != "POST" and not by_get:
         raise MethodNotAllowed(["POST"])
     given = request.get_data() if request.is_json else {**request.args, **request.form}
@@ -31,6 +34,8 @@ def start_long_task() -> tuple[dict[str, object], int]:
 
 
 @main.get("/status/<task_id>")
+@replaced_by("/api/jobs/{task_id}")
+@needs("read")
 def task_status(task_id: str) -> dict[str, object]:
     """Say how far a job is; an id that was never submitted is 404."""
     current_app.extensions["celeriac"].require(task_id)

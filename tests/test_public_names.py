@@ -10,7 +10,7 @@ import pytest
 import celeriac
 from celeriac import errors
 
-NAMES = ["Celeriac", "cached", "current_job", "job", "progress", "track"]
+NAMES = ["Celeriac", "cached", "current_job", "job", "needs", "progress", "replaced_by", "track"]
 
 
 def loaded_after(code: str) -> set[str]:

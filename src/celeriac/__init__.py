@@ -10,18 +10,22 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from celeriac.api.deprecation import replaced_by
+    from celeriac.api.door import needs
     from celeriac.extension import Celeriac, cached
     from celeriac.worker.progress import current_job, progress, track
     from celeriac.worker.task import job
 
-__all__ = ["Celeriac", "cached", "current_job", "job", "progress", "track"]
+__all__ = ["Celeriac", "cached", "current_job", "job", "needs", "progress", "replaced_by", "track"]
 
 _HOMES = {
     "Celeriac": "celeriac.extension",
     "cached": "celeriac.extension",
     "current_job": "celeriac.worker.progress",
     "job": "celeriac.worker.task",
+    "needs": "celeriac.api.door",
     "progress": "celeriac.worker.progress",
+    "replaced_by": "celeriac.api.deprecation",
     "track": "celeriac.worker.progress",
 }
 

@@ -1,31 +1,31 @@
 """Every error of the library: a sentence with a remedy, a status for HTTP, an exit code for the command line.
 
-    CeleriacError
-    ├── ConfigError          a setting is missing, unknown or wrong: refused at start
-    ├── StartError           a part of the local stack cannot start
-    ├── BrokerError          Redis cannot be used
-    │   ├── BrokerUnavailable    it does not answer in time; nothing was queued
-    │   ├── BrokerUnfit          it answers, but would lose jobs (evicts, too old)
-    │   └── QueueFull            the queue is at its limit; nothing was queued
-    ├── HistoryError         the SQL of the history cannot be used
-    │   ├── HistoryUnavailable   it does not answer; the queue goes on, and it catches up afterwards
-    │   └── HistoryUnfit         it answers, but its tables are missing, old, or another app's
-    ├── UnknownJob           no job was ever submitted under this id
-    ├── ExpiredJob           the job's record is past its retention
-    ├── UnknownTask          no such task is registered
-    ├── UnknownQueue         no message, worker or task names this queue
-    ├── BadRequest           the request cannot be understood
-    │   ├── TooLarge             its body is over the limit
-    │   └── WrongMediaType       its body is not JSON
-    ├── InvalidArguments     the arguments do not fit the task's signature
-    ├── UnknownToken         there is no API token of this id
-    ├── Unauthorized         the caller did not say, or prove, who they are
-    ├── Forbidden            the caller is known, but may not do this
-    ├── RateLimited          the caller asks too often
-    ├── Conflict             the job's state does not allow this
-    │   └── KeyInFlight          the first request of this idempotency key has no answer yet
-    ├── KeyReused            the idempotency key was used for another request
-    └── JobCancelled         raised inside a running job that was asked to stop
+CeleriacError
+├── ConfigError          a setting is missing, unknown or wrong: refused at start
+├── StartError           a part of the local stack cannot start
+├── BrokerError          Redis cannot be used
+│   ├── BrokerUnavailable    it does not answer in time; nothing was queued
+│   ├── BrokerUnfit          it answers, but would lose jobs (evicts, too old)
+│   └── QueueFull            the queue is at its limit; nothing was queued
+├── HistoryError         the SQL of the history cannot be used
+│   ├── HistoryUnavailable   it does not answer; the queue goes on, and it catches up afterwards
+│   └── HistoryUnfit         it answers, but its tables are missing, old, or another app's
+├── UnknownJob           no job was ever submitted under this id
+├── ExpiredJob           the job's record is past its retention
+├── UnknownTask          no such task is registered
+├── UnknownQueue         no message, worker or task names this queue
+├── BadRequest           the request cannot be understood
+│   ├── TooLarge             its body is over the limit
+│   └── WrongMediaType       its body is not JSON
+├── InvalidArguments     the arguments do not fit the task's signature
+├── UnknownToken         there is no API token of this id
+├── Unauthorized         the caller did not say, or prove, who they are
+├── Forbidden            the caller is known, but may not do this
+├── RateLimited          the caller asks too often
+├── Conflict             the job's state does not allow this
+│   └── KeyInFlight          the first request of this idempotency key has no answer yet
+├── KeyReused            the idempotency key was used for another request
+└── JobCancelled         raised inside a running job that was asked to stop
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ class RateLimited(CeleriacError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h
     title = "Too many requests"
 
-    def __init__(self, message: str, retry_after: int, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", retry_after: int = 60) -> None:
         super().__init__(message, hint)
         self.retry_after = retry_after
 

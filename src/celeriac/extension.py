@@ -1,36 +1,42 @@
-"""Wires the rooms for one Flask app. Speaks Flask; opens no connection, registers no route.
+"""Wires the rooms for one Flask app. Speaks Flask; opens no connection.
 
-1. `Celeriac().init_app(app)` reads the settings, makes the Celery app and puts both into `app.extensions`.
+1. `Celeriac().init_app(app)` reads the settings, makes the Celery app, puts both into `app.extensions` and gives the
+   app the routes of the API.
 2. An error of ours that a view lets through is answered as problem+json, with its sentence and remedy.
-3. `cached` keeps a function's values in the same Redis.
+3. Under Gunicorn outside local development an unfit configuration is refused at once; `Installed.check` does it
+   under any other server.
+4. `cached` keeps a function's values in the same Redis.
 """
 
 from __future__ import annotations
 
 import functools
-import ipaddress
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, current_app
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from celeriac import cli, config
+from celeriac import api, cli, config
 from celeriac.actions import Context
-from celeriac.errors import BrokerUnavailable, CeleriacError, ConfigError, UnknownJob
-from celeriac.registry.problem import MEDIA_TYPE, problem_of
+from celeriac.api import door, present, problems
+from celeriac.api.facts import facts_of
+from celeriac.auth import refusals
+from celeriac.auth.tokens import Tokens
+from celeriac.errors import CeleriacError, ConfigError, UnknownJob
 from celeriac.store.cache import Cache, cache_key
 from celeriac.store.known import is_known
+from celeriac.store.tokens import TokenStore
+from celeriac.store.wakes import Wakes
+from celeriac.watch import Watch
 from celeriac.worker.app import CeleryApp, NotSubmitted, make_celery
 from celeriac.worker.process import space_of
 from celeriac.worker.sender import Sender
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
 
 class Celeriac:
@@ -50,11 +56,17 @@ class Celeriac:
         settings = config.load(app.config, os.environ)
         celery = make_celery(app, settings)
         app.extensions["celery"] = celery
-        cache = Cache(celery.client, settings.key_prefix)
-        app.extensions["celeriac"] = Installed(settings, celery, cache)
-        app.register_error_handler(CeleriacError, _problem)
-        app.register_error_handler(NotSubmitted, _not_submitted)
+        installed = Installed(settings, celery, Cache(celery.client, settings.key_prefix), _parts(settings, celery))
+        app.extensions["celeriac"] = installed
+        app.register_error_handler(CeleriacError, problems.of_ours)
+        app.register_error_handler(NotSubmitted, problems.of_submitting)
+        api.install(app)
         app.cli.add_command(cli.jobs)
+        if settings.proxies:
+            n = settings.proxies
+            app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):  # Gunicorn says so to what it loads
+            installed.check(app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +76,40 @@ class Installed:
     settings: config.Settings
     celery: CeleryApp
     cache: Cache
+    api: api.Parts
 
     @property
     def context(self) -> Context:
         """What `celeriac.actions` needs of this app; every task is registered when this returns."""
         self.celery.finalize()
-        send = Sender(self.celery)
-        return Context(self.celery.client, space_of(self.celery), self.celery.jobs, send, send.max_retries)
+        return self.api.context
+
+    def check(self, app: Flask) -> None:
+        """Raise ConfigError, naming every finding, where it would be unsafe to serve; opens a connection for it."""
+        refusals.check(facts_of(app, self.api))
 
     def require(self, job_id: str) -> None:
-        """Raise UnknownJob when no job was submitted under this id."""
-        if not is_known(self.celery.client, self.settings.key_prefix, job_id) and self.settings.transport != "stock":
+        """Raise UnknownJob when no job was submitted under this id, or not for who calls."""
+        if self.settings.transport == "stock":
+            return
+        if door.visit().caller is not None:
+            present.find(self.context, job_id)
+        elif not is_known(self.celery.client, self.settings.key_prefix, job_id):
             raise UnknownJob(f"No job has the id {job_id[:100]!r}.", "Use the task_id of the answer that submitted it.")
 
-    def may_submit_by_get(self, call: Request) -> bool:
-        """Whether a GET may start a job here: as the setting says, else on loopback alone."""
+    def may_submit_by_get(self) -> bool:
+        """Whether a GET may start a job here: as the setting says, else in local development alone."""
         if self.settings.get_submits is not None:
             return self.settings.get_submits
-        host = urlsplit(f"//{call.host}").hostname or ""
-        direct = not any(header in call.headers for header in FORWARDED)
-        return direct and _is_loopback(host) and _is_loopback(call.remote_addr or "")
+        return self.settings.local and door.is_here()
+
+
+def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
+    space, send = space_of(celery), Sender(celery)
+    context = Context(celery.client, space, celery.jobs, send, send.max_retries)
+    tokens = Tokens(TokenStore(celery.client, space))
+    watch = Watch(lambda: Wakes(settings.broker_url, space, settings.publish_timeout), settings.waits)
+    return api.Parts(settings, context, tokens, watch, celery.finalize)
 
 
 def cached(seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -102,23 +128,3 @@ def cached(seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return call
 
     return keep
-
-
-def _problem(error: CeleriacError) -> Response:
-    problem = problem_of(error, instance=request.path).model_dump_json(exclude_defaults=True)
-    return Response(problem, status=error.status, mimetype=MEDIA_TYPE)
-
-
-def _not_submitted(_: Exception) -> Response:
-    response = _problem(BrokerUnavailable("The job was not accepted: Redis does not answer.", "Try again soon."))
-    response.headers["Retry-After"] = "5"
-    return response
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

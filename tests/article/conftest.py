@@ -65,7 +65,7 @@ def gunicorn(start: Start) -> Web:
     """The same app under Gunicorn, as `up` runs it."""
     port = free_port()
     start("gunicorn", "run:app", "--bind", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "8",
-          "--no-control-socket")  # fmt: skip
+          "--no-control-socket", env={"CELERIAC_LOCAL": "1"})  # fmt: skip
     return _ready(Web(port))
 
 

@@ -35,6 +35,14 @@ _NEW_SECRET = 'Set SECRET_KEY to the output of `python3 -c "import secrets; prin
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason not to start, and what to do about it."""
+
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of an app that is about to serve. None says that it could not be found out."""
 
@@ -45,14 +53,7 @@ class Facts:
     tokens: int | None = None
     eviction: str | None = None
     bind: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One reason not to start, and what to do about it."""
-
-    problem: str
-    remedy: str
+    broker: tuple[Finding, ...] = ()
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -62,9 +63,7 @@ def findings(facts: Facts) -> list[Finding]:
     found = _secret_findings(facts.secret_key)
     if facts.debug:
         found.append(
-            Finding(
-                "Debug is on: every visitor could run code.", "Unset FLASK_DEBUG and app.config['DEBUG']."
-            )
+            Finding("Debug is on: every visitor could run code.", "Unset FLASK_DEBUG and app.config['DEBUG'].")
         )
     if facts.testing:
         found.append(Finding("TESTING is on: errors are not handled.", "Unset app.config['TESTING']."))
@@ -82,7 +81,12 @@ def findings(facts: Facts) -> list[Finding]:
                 "Run `redis-cli CONFIG SET maxmemory-policy noeviction` and put it into redis.conf.",
             )
         )
-    return found
+    return [*found, *facts.broker]
+
+
+def is_fit(secret: str | bytes) -> bool:
+    """Whether a secret is good enough to sign with in production."""
+    return not _secret_findings(secret)
 
 
 def check(facts: Facts) -> None:
@@ -115,7 +119,5 @@ def _secret_findings(secret: str | bytes | None) -> list[Finding]:
     if text in KNOWN_SECRETS or any(word in text.lower() for word in _PLACEHOLDERS):
         return [Finding("SECRET_KEY is one that everybody knows.", _NEW_SECRET)]
     if len(text) < MIN_SECRET or len(set(text)) < _MIN_DIFFERENT:
-        return [
-            Finding(f"SECRET_KEY is too short or too simple (at least {MIN_SECRET} characters).", _NEW_SECRET)
-        ]
+        return [Finding(f"SECRET_KEY is too short or too simple (at least {MIN_SECRET} characters).", _NEW_SECRET)]
     return []

@@ -38,7 +38,7 @@ _WITH_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: 
 #: How a caller may prove who they are; each name is a security scheme of the document.
 SECURITY: dict[str, JSON] = {
     "token": {"type": "http", "scheme": "bearer", "description": "An API token: `flask jobs token create`."},
-    "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "The console's cookie."},
+    "session": {"type": "apiKey", "in": "cookie", "name": "celeriac_session", "description": "The console's cookie."},
     "link": {"type": "apiKey", "in": "query", "name": "key", "description": "A job's own signed link."},
 }
 
@@ -71,8 +71,8 @@ class Answer:
 class Route:
     """One method of one path. `scope` is what the caller's token needs, nothing for a public route.
 
-    `per_task` writes the route once for every task, in place of `{task}`; a route of that kind that takes a
-    body (`request`) takes the arguments of the task.
+    A body may be left out unless `body_required`. `per_task` writes the route once for every task, in place of
+    `{task}`; a route of that kind that takes a body (`request`) takes the arguments of the task.
     """
 
     path: str
@@ -83,6 +83,7 @@ class Route:
     scope: str = ""
     by_link: bool = False
     request: type[BaseModel] | None = None
+    body_required: bool = True
     parameters: tuple[Parameter, ...] = ()
     description: str = ""
     tag: str = ""
@@ -154,7 +155,7 @@ def _operation(route: Route, refer: Reference) -> dict[str, JSON]:
         made["parameters"] = list(parameters)
     if route.request:
         schema = refer(route.request, "validation")
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        made["requestBody"] = {"required": route.body_required, "content": {"application/json": {"schema": schema}}}
     return made
 
 

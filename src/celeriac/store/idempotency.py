@@ -2,9 +2,8 @@
 
 1. `reserve` is asked first: a new key is reserved with the id that the job will have, an answered one gives its answer.
 2. The caller submits under that id, which is safe to repeat, and `keep`s the answer.
-3. When it does not know whether it submitted, it lets the key `go`: the next request takes over, with the same id.
-
-A request that died in between is given up after a while, in the same way.
+3. A request that does not know whether it submitted, or died meanwhile, leaves the key as it is: after a while the next
+one takes over, with the same id. One that was refused `forget`s the key.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from celeriac.store.replies import Client
 from celeriac.store.scripts import script
 
 KEPT = 86400.0  # seconds that a key is remembered
-GIVEN_UP = 10.0  # seconds after which a request without an answer is not waited for; longer than any submit takes
+GIVEN_UP = 5.0  # seconds after which a request without an answer is not waited for; longer than any submit takes
 
 
 class Turn(StrEnum):
@@ -59,12 +58,10 @@ def keep(client: Client, space: Space, key: str, fingerprint: str, answer: bytes
         pipe.pexpire(_key(space, key), ms(KEPT)).execute()
 
 
-def let_go(client: Client, space: Space, key: str) -> None:
-    """Let the next request with this key take over at once."""
+def forget(client: Client, space: Space, key: str) -> None:
+    """Free the key: nothing was done, and any request may come under it."""
     with reachable():
-        pipe = client.pipeline()
-        pipe.hset(_key(space, key), "since", 0)
-        pipe.pexpire(_key(space, key), ms(KEPT)).execute()
+        client.delete(_key(space, key))
 
 
 def _key(space: Space, key: str) -> str:

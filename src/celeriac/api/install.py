@@ -1,0 +1,67 @@
+"""Puts the routes into an app, and answers as problems what no route answers. Speaks Flask and Werkzeug."""
+
+from __future__ import annotations
+
+import functools
+
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import Map, Rule
+
+from celeriac.api import dead, document, health, jobs, problems, queues, session, tasks, workers
+from celeriac.api.answers import HSTS, SECURITY_HEADERS
+from celeriac.api.door import visit
+from celeriac.errors import CeleriacError
+
+NAME = "celeriac_api"
+OUTSIDE = ("/healthz", "/readyz")
+TABLES = (
+    tasks.table,
+    jobs.table,
+    queues.table,
+    workers.table,
+    dead.table,
+    session.table,
+    health.table,
+    document.table,
+)
+
+
+def install(app: Flask) -> None:
+    """Give the app every route of the API; what goes wrong in them is answered here, whatever the app does."""
+    blueprint = Blueprint(NAME, __name__)
+    for table in TABLES:
+        table.install(blueprint)
+    blueprint.add_url_rule("/api/docs/<name>", "asset", document.asset)
+    blueprint.register_error_handler(CeleriacError, problems.of_ours)
+    blueprint.register_error_handler(HTTPException, problems.of_http)
+    blueprint.register_error_handler(Exception, problems.of_anything)
+    blueprint.after_request(_finish)
+    app.register_blueprint(blueprint)
+    app.extensions[document.ROUTES] = [route for table in TABLES for route, _ in table.entries]
+    ours = Map([rule.empty() for rule in app.url_map.iter_rules() if rule.endpoint.startswith(f"{NAME}.")])
+    for path in ("/api", "/api/", "/api/<path:rest>", *OUTSIDE):
+        # of every method, after all others: what no route answers is answered as a problem, too
+        app.url_map.add(Rule(path, endpoint=f"{NAME}.nowhere", methods=None))
+    app.view_functions[f"{NAME}.nowhere"] = functools.partial(nowhere, ours)
+
+
+def nowhere(ours: Map, rest: str = "") -> Response:
+    """Say that there is nothing here, or that what is here has other methods."""
+    methods = ours.bind("").allowed_methods(request.path)
+    if methods:
+        raise MethodNotAllowed(sorted(methods))
+    raise NotFound("There is nothing at this address.")
+
+
+def _finish(response: Response) -> Response:
+    """Say which request this answers, and what browsers must not do with it."""
+    seen = visit()
+    response.headers["X-Request-ID"] = seen.request_id
+    if seen.traceparent:
+        response.headers["traceparent"] = seen.traceparent
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
+    return response

@@ -1,0 +1,85 @@
+"""Takes jobs in: validated first, queued once, answered without asking again. Speaks Flask.
+
+After the job is queued nothing may fail any more: a 503 would say that it was not. So the answer is made from what is
+known, without another look at Redis.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Response
+
+from celeriac import actions
+from celeriac.actions import Context
+from celeriac.actions.waiting import Reason, Waiting
+from celeriac.api import present, shapes, wait
+from celeriac.api.answers import answer
+from celeriac.api.door import caller, visit
+from celeriac.api.once import Told, once
+from celeriac.api.parts import context
+from celeriac.errors import BrokerUnavailable, KeyInFlight, KeyReused, QueueFull
+from celeriac.job import State
+from celeriac.registry.openapi import Answer, Parameter
+from celeriac.registry.value import JSON
+from celeriac.store.known import is_known
+from celeriac.store.record import Record
+
+HELD = (KeyInFlight, KeyReused, QueueFull)
+SUBMITTING = (
+    Parameter("Idempotency-Key", "header", "Equal requests with this key make one job; kept for a day."),
+    Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, after N seconds (60) at most."),
+)
+SUBMITTED = (
+    Answer(202, "It is kept, and runs.", shapes.Job, headers=("Location", "Retry-After", "Preference-Applied")),
+    Answer(200, "It has ended within the time that the caller preferred to wait.", shapes.Job,
+           headers=("Location", "Preference-Applied")),
+)  # fmt: skip
+
+
+def submit(payload: dict[str, JSON], given: shapes.Submission) -> Response:
+    """Queue a job and answer 202, or 200 when the caller waited for its end. Raises before anything is queued."""
+    app = context()
+    told = once(payload, lambda id, again: _queue(app, id, again, given))
+    id = str(told.body["id"])
+    try:
+        ended, applied = wait.for_end(id)
+    except BrokerUnavailable:
+        return told.response()  # it was accepted; that nobody can look at it now changes nothing
+    if ended is not None and ended.done:
+        return answer(present.show(app, ended), 200, {"Location": present.address(id), **applied})
+    return Told(told.status, told.body, {**told.headers, **applied}).response()
+
+
+def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told:
+    if not (again and is_known(app.client, app.space.prefix, id)):
+        actions.submit(
+            app,
+            given.task,
+            given.arguments,
+            delay=given.delay,
+            run_at=given.run_at,
+            queue=given.queue,
+            priority=given.priority,
+            id=id,
+        )
+    job = _fresh(app, id, given)
+    reason = Waiting(Reason.QUEUED, "It was queued just now.", job.queue)
+    if job.state is State.SCHEDULED:
+        reason = Waiting(Reason.SCHEDULED, "It is scheduled for later.", job.queue, until=job.due)
+    return Told(202, present.shown(app, job, reason), {"Location": present.address(id), "Retry-After": "1"})
+
+
+def _fresh(app: Context, id: str, given: shapes.Submission) -> Record:
+    """Return the record of a job that was queued this moment."""
+    spec, now = app.jobs.find(given.task), datetime.now(UTC)
+    due = given.run_at or (now + timedelta(seconds=given.delay) if given.delay else None)
+    state = State.SCHEDULED if due and due > now else State.QUEUED
+    args: list[JSON] = []
+    extra = {"owner": caller().owner, "request_id": visit().request_id}
+    return Record(
+        id=id, state=state, task=spec.celery_name, queue=given.queue or spec.queue, seq=1, attempt=0, retries=0,
+        losses=0, fence=0, created_at=now, due=due, started_at=None, finished_at=None, worker="", reason="", cancel="",
+        pos=None, args=args, kwargs=given.arguments, progress=None, progress_seq=0, result=None, error=None,
+        attempts=(), dropped_lines=0, parent="", parent_id="", root_id="", group="", submitted=True, extra=extra,
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""A job as this caller may see it: secrets left out, what its exception said for operators alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from celeriac import errors
+from celeriac.actions import Context
+from celeriac.actions.resource import job_resource
+from celeriac.actions.waiting import Waiting, waiting
+from celeriac.api.door import caller
+from celeriac.auth.caller import Scope, Way
+from celeriac.errors import UnknownJob
+from celeriac.store import record
+from celeriac.store.record import Record
+
+INLINE = 64 * 1024  # bytes of a result that is shown inside the job
+HIDDEN = "[hidden]"
+_SECRET = re.compile(
+    r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential|authorization|cookie|^pwd$|^pin$",
+    re.IGNORECASE,
+)
+_ASSIGNED = re.compile(
+    r"""(?P<name>['"]?[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api_?key|private_?key|authorization)[\w-]*['"]?
+        \s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;)}\]]+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+#: Errors whose sentence is ours, or Celery's own, and tells nothing of the job's data.
+_TOLD = {
+    *(name for name, thing in vars(errors).items() if isinstance(thing, type)),
+    *("WorkerLostError", "TimeLimitExceeded", "SoftTimeLimitExceeded", "EncodeError", "Terminated"),
+}
+
+
+def find(context: Context, id: str) -> Record:
+    """Return the job if it exists for the caller; UnknownJob for everybody else's, ExpiredJob."""
+    job = record.read(context.client, context.space, id)
+    if not caller().sees(id, owner_of(job)):
+        raise UnknownJob(f"No job has the id {id[:100]!r}.", "Use the id of the answer that submitted it.")
+    return job
+
+
+def owner_of(job: Record) -> str:
+    """Return who submitted the job, '' when nobody is known."""
+    return job.extra.get("owner", "")
+
+
+def show(context: Context, job: Record) -> dict[str, Any]:
+    """Return the job for its caller, with the reason why it waits."""
+    return shown(context, job, waiting(context, job))
+
+
+def shown(context: Context, job: Record, reason: Waiting | None) -> dict[str, Any]:
+    """Return the job for its caller; asks nobody anything."""
+    who = caller()
+    operator = who.may(Scope.OPERATE)
+    body = job_resource(job, context.jobs, reason, operator=operator)
+    by_link = who.way is Way.LINK
+    body["arguments"] = None if by_link else redact(body["arguments"])
+    body["error"] = _error(body["error"], operator)
+    body["owner"] = None if by_link else owner_of(job) or None
+    body["request_id"] = job.extra.get("request_id") or None
+    body["links"] = links(job.id)
+    if job.done and job.result is not None and len(json.dumps(job.result)) > INLINE:
+        body["result"] = None
+        body["links"]["result"] = f"{address(job.id)}/result"
+    return body
+
+
+def links(id: str) -> dict[str, str]:
+    """Return the addresses of a job and of what can be done with it."""
+    self = address(id)
+    return {"self": self, "cancel": f"{self}/cancel", "retry": f"{self}/retry", "logs": f"{self}/logs"}
+
+
+def address(id: str) -> str:
+    """Return the address of a job."""
+    return f"/api/jobs/{quote(id, safe='')}"
+
+
+def redact(value: Any) -> Any:
+    """Return JSON with the values of telling names (password, token, api_key …) left out."""
+    if isinstance(value, dict):
+        return {k: HIDDEN if _SECRET.search(str(k)) and v is not None else redact(v) for k, v in value.items()}
+    return [redact(item) for item in value] if isinstance(value, list) else value
+
+
+def redact_text(text: str) -> str:
+    """Return text with what is assigned to telling names left out."""
+    return _ASSIGNED.sub(lambda match: match["name"] + HIDDEN, text)
+
+
+def _error(error: Mapping[str, Any] | None, operator: bool) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    kind, message = str(error.get("type") or "Error"), str(error.get("message") or "")
+    if operator:
+        told = {"type": kind, "message": redact_text(message)}
+        return told | ({"traceback": redact_text(str(error["traceback"]))} if error.get("traceback") else {})
+    if kind not in _TOLD:
+        message = f"The job failed with {kind}; an operator can see what it said."
+    return {"type": kind, "message": message}
