@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.drivers import Driver
+from benchmarks.drivers import Driver, DriverError
 from benchmarks.environments import DRIVERS, PEERS, clean_environment, logs, python
 from benchmarks.processes import Crew, cpu, memory
 from benchmarks.servers import Server
 
 WARM = 100
-START_LIMIT = 60.0
+START_LIMIT = 30.0
+LOOK = 0.25
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class System:
                 words = [self.program(command[0]), *(word.format(url=server.url) for word in command[1:])]
                 crew.start(words, cwd=PEERS / self.folder, env=env)
             running = Running(server, crew, driver)
+            running.settle()
             running.warm(warm)
             yield running
 
@@ -107,6 +109,16 @@ class Running:
     server: Server
     crew: Crew
     driver: Driver
+
+    def settle(self) -> None:
+        """Wait until all workers have started, which is when they stop using CPU (polling ones use a little)."""
+        deadline, quiet = time.monotonic() + START_LIMIT, 0
+        while quiet < 2 and time.monotonic() < deadline:
+            before = self.usage().workers
+            time.sleep(LOOK)
+            quiet = quiet + 1 if self.usage().workers - before < LOOK / 4 else 0
+        if self.crew.dead():
+            raise DriverError(f"a worker ended at its start: {self.crew.dead()}")
 
     def warm(self, number: int) -> None:
         """Run a few jobs: whatever is connected, imported or compiled once, is done then."""
