@@ -17,6 +17,7 @@ class Server:
         self._folder = tempfile.TemporaryDirectory(prefix="celeriac-bench-", ignore_cleanup_errors=True)
         self._valkey = Valkey(self._folder.name, password="bench").start()
         self.url, self.pid = self._valkey.url, self._valkey.pid
+        self.folder = self._folder.name
         return self
 
     def __exit__(

@@ -21,9 +21,8 @@ PYTHON = (
 
 def run(plan: Plan) -> Outcome:
     """All of them in every round."""
-    mine = (ours.PREFORK, ours.THREADS, ours.SOLO)
     stock = (celery.BOILERPLATE, *worker.STOCK)
-    systems = [*mine, *stock, *PYTHON, beyond.BULLMQ, beyond.SIDEKIQ]
+    systems = [*worker.OURS, *stock, *PYTHON, beyond.BULLMQ, beyond.SIDEKIQ]
     outcome, rounds = rates.run("throughput", "Throughput of tiny jobs", systems, plan)
     outcome.ratios += worker.goals(rounds, [peer.name for peer in PYTHON])
     outcome.ratios += rounds.ratio(ours.THREADS.name, [beyond.BULLMQ.name], rates.speed, goal=1.0)

@@ -8,12 +8,13 @@ from benchmarks.outcome import Outcome, Ratio
 from benchmarks.systems import celery, ours, peers
 
 PEERS = (peers.HUEY, peers.DRAMATIQ, peers.TASKIQ)
+OURS = (ours.PREFORK, ours.PREFORK_BARE, ours.THREADS, ours.THREADS_BARE, ours.SOLO)
 STOCK = (celery.STOCK_PREFORK, celery.STOCK_THREADS, celery.STOCK_SOLO)
 
 
 def run(plan: Plan) -> Outcome:
     """Record, events and leases on."""
-    systems = [ours.PREFORK, ours.THREADS, ours.SOLO, celery.BOILERPLATE, *STOCK, *PEERS]
+    systems = [*OURS, celery.BOILERPLATE, *STOCK, *PEERS]
     outcome, rounds = rates.run("worker", "Workers", systems, plan)
     for mine, stock in zip((ours.PREFORK, ours.THREADS, ours.SOLO), STOCK, strict=True):
         outcome.ratios += rounds.ratio(mine.name, [stock.name], rates.speed)
@@ -33,6 +34,8 @@ def goals(rounds: Rounds[rates.Rate], fastest: list[str]) -> list[Ratio]:
         rounds.ratio(prefork, ["taskiq"], speed, goal=1.0),
         rounds.ratio(prefork, [plain], speed, goal=4.5),
         rounds.ratio(threads, ["huey"], work, goal=-0.65, label=f"worker CPU, {threads} / huey"),
+        rounds.ratio(threads, [ours.THREADS_BARE.name], speed, goal=0.85),
+        rounds.ratio(prefork, [ours.PREFORK_BARE.name], speed, goal=0.85),
         rounds.ratio(prefork, ["huey"], work, goal=-1.7, label=f"worker CPU, {prefork} / huey"),
     ]
     return [ratio for line in lines for ratio in line]

@@ -51,10 +51,11 @@ class System:
         """How its driver is started, in its folder."""
         return [self.interpreter(), "drive.py"]
 
-    def environment(self, url: str) -> dict[str, str]:
-        """What its processes see; the address of Redis is BENCH_URL."""
-        paths = f"{DRIVERS}:{PEERS / self.folder}"
-        return clean_environment(BENCH_URL=url, BROKER_URL=url, RESULT_BACKEND=url, PYTHONPATH=paths, **self.env)
+    def environment(self, server: Server) -> dict[str, str]:
+        """What its processes see; the address of Redis is BENCH_URL; `{folder}` is the round's own."""
+        own = {name: value.format(folder=server.folder) for name, value in self.env.items()}
+        paths, url = f"{DRIVERS}:{PEERS / self.folder}", server.url
+        return clean_environment(BENCH_URL=url, BROKER_URL=url, RESULT_BACKEND=url, PYTHONPATH=paths, **own)
 
     @contextlib.contextmanager
     def idle(self) -> Iterator[Running]:
@@ -75,7 +76,7 @@ class System:
             stack.callback(driver.stop)
             crew = Crew(logs(self.name))
             stack.callback(crew.stop, self.stop_grace)
-            env = self.environment(server.url) | (self.nap_env if naps else {})
+            env = self.environment(server) | (self.nap_env if naps else {})
             for command in self.naps if naps else self.commands:
                 words = [self.program(command[0]), *(word.format(url=server.url) for word in command[1:])]
                 crew.start(words, cwd=PEERS / self.folder, env=env)
@@ -87,7 +88,7 @@ class System:
     def _driver(self, server: Server) -> Driver:
         log = logs(self.name)
         log.unlink(missing_ok=True)
-        env = self.environment(server.url)
+        env = self.environment(server)
         return Driver(self.driver_command(), cwd=PEERS / self.folder, env=env, log=log)
 
 

@@ -17,6 +17,7 @@ from benchmarks.systems.celery import (
 DELIVERY = "at least once"
 TRANSPORT = {"BENCH_TRANSPORT": "celeriac"}
 MEMBERS = ("--loglevel=WARNING",)  # gossip, mingle and heartbeat stay on: `up` starts workers like this
+FOLDER = {"CELERIAC_DATA": "{folder}"}
 
 TRANSPORT_PREFORK, TRANSPORT_THREADS, TRANSPORT_SOLO = (
     replace(
@@ -36,6 +37,7 @@ PREFORK = CelerySystem(
     delivery=DELIVERY,
     folder="celeriac",
     commands=[worker("jobs", 1, "-P", "prefork", "-c", "2", *MEMBERS)],
+    env=FOLDER,
     pace=2000,
     bulk=True,
 )
@@ -44,6 +46,7 @@ THREADS = CelerySystem(
     setting="defaults, threads 4 × 2",
     delivery=DELIVERY,
     folder="celeriac",
+    env=FOLDER,
     commands=lanes("jobs", "-P", "threads", "-c", "4"),
     naps=[worker("jobs", 1, "-P", "threads", "-c", "1000", *QUIET)],
     pace=6000,
@@ -54,7 +57,17 @@ SOLO = CelerySystem(
     setting="defaults, solo × 2",
     delivery=DELIVERY,
     folder="celeriac",
+    env=FOLDER,
     commands=lanes("jobs", "-P", "solo"),
     pace=6000,
     bulk=True,
+)
+PREFORK_BARE, THREADS_BARE = (
+    replace(
+        whole,
+        name=f"{whole.name}, no history",
+        setting=whole.setting.replace("defaults", "history off"),
+        env={**FOLDER, "CELERIAC_HISTORY": "false"},
+    )
+    for whole in (PREFORK, THREADS)
 )
