@@ -12,7 +12,7 @@ import redis
 from celeriac import config
 from celeriac.errors import BrokerUnavailable, BrokerUnfit, ConfigError
 from celeriac.stack.valkey import Valkey
-from celeriac.store import health
+from celeriac.store import clients, health
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """A server whose settings may be spoilt."""
     server = Valkey(tmp_path_factory.mktemp("valkey")).start()
     yield server
-    server.stop()
+    server.kill()  # nothing of it is kept
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_server_that_hides_its_settings_is_judged_by_what_it_shows() -> None:
 
 
 def test_a_worker_waits_for_a_server_that_is_away() -> None:
-    away: Any = redis.Redis(port=1)
+    away = clients.from_url("redis://127.0.0.1:1/0")
 
     with pytest.raises(BrokerUnavailable):
         health.check(away)
