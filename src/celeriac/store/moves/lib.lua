@@ -1,7 +1,7 @@
 -- Shared by every move. ARGV opens with the prefix of our keys ("<global_keyprefix>celeriac:"), the prefix of Celery's
 -- result keys, how long finished jobs are kept (ms), the lease (ms) and the losses allowed; a move's own arguments
 -- follow as A(1), A(2) … Keys are built here, not passed: ids are known only inside. One server, no Redis Cluster.
--- The rules (MOVES, TERMINAL, LOST_META) are written in above this text from job.py.
+-- The rules (MOVES, TERMINAL, END_METAS) are written in above this text from job.py.
 local P, RESULT, KEEP = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local LEASE, MAX_LOSSES = tonumber(ARGV[4]), tonumber(ARGV[5])
 local call = redis.call
@@ -69,7 +69,16 @@ local function journal(id, state, attempt, now, note)
   return seq
 end
 
+-- Celery's own result of a job for which no worker answers, so that `AsyncResult.get()` ends.
+local function plain(id) return (id:gsub('[%c"\\%%]', '')) end -- fit for JSON text and for gsub
+local function store_end(id, state, why)
+  local meta = END_METAS[state]:gsub('@ID@', plain(id)):gsub('@WHY@', plain(why))
+  call('SET', RESULT .. id, meta, 'PX', KEEP)
+  call('PUBLISH', RESULT .. id, meta)
+end
+
 -- Closes a record: state, end, the time after which it is forgotten, and a tombstone that outlives it (410, not 404).
+-- What was to follow a cancelled or lost job, and is not published yet, ends too (Celery itself sees to failures).
 local function close(id, state, now, reason)
   local key = record(id)
   call('HSET', key, 'state', state, 'finished_at', int(now), 'reason', reason or '')
@@ -77,6 +86,17 @@ local function close(id, state, now, reason)
   call('PEXPIRE', key, KEEP)
   call('PEXPIRE', P .. 'log:' .. id, KEEP)
   call('SET', P .. 'gone:' .. id, state, 'PX', KEEP * 7)
+  if state ~= 'cancelled' and state ~= 'lost' then return end
+  local next, why = call('HMGET', key, 'chain', 'body'), 'its parent is ' .. state
+  for child in ((next[1] or '') .. (next[2] or '')):gmatch('%S+') do
+    local r = call('HMGET', record(child), 'state', 'tag')
+    if r[1] == 'scheduled' and not r[2] then
+      local to = state == 'lost' and 'failed' or state
+      close(child, to, now, why)
+      store_end(child, to, why)
+      journal(child, to, nil, now, why)
+    end
+  end
 end
 
 -- Keeps the message of a job that may be asked for again (failed, cancelled), as long as its record.
@@ -86,7 +106,7 @@ local function keep_message(id, value) call('SET', P .. 'kept:' .. id, value, 'P
 -- 64 MB of such messages, then the jobs run all the same, but could not be restored.
 local BODIES = 67108864
 local function keep_body(id, raw)
-  if call('EXISTS', P .. 'hold:history') == 0 then return end
+  if call('EXISTS', P .. 'history') == 0 then return end
   if tonumber(call('GET', P .. 'bodies:size') or 0) + #raw > BODIES then return end
   call('INCRBY', P .. 'bodies:size', #raw - call('HSTRLEN', P .. 'bodies', id))
   call('HSET', P .. 'bodies', id, raw)
@@ -98,18 +118,19 @@ local function bury(id, value, now, reason)
   count('buried')
 end
 
--- Celery's own result of a job for which no worker can answer any more, so that `AsyncResult.get()` ends.
-local function plain(id) return (id:gsub('[%c"\\%%]', '')) end -- fit for JSON text and for gsub
-local function store_lost(id)
-  local meta = LOST_META:gsub('@ID@', plain(id))
-  call('SET', RESULT .. id, meta, 'PX', KEEP)
-  call('PUBLISH', RESULT .. id, meta)
+-- A job that was asked to stop, and does not run, ends.
+local function end_cancelled(id, fence, now, reason, value)
+  store_end(id, 'cancelled', reason)
+  close(id, 'cancelled', now, reason)
+  keep_message(id, value)
+  journal(id, 'cancelled', fence, now, reason)
 end
 
--- Notes the end of an attempt: "worker|started|ended|outcome" lines, the last 20.
-local function note_attempt(key, now, outcome)
+-- Notes the end of an attempt (the record's own without worker and start): "worker|started|ended|outcome", the last 20.
+local function note_attempt(key, now, outcome, worker, started_at)
   local r = call('HMGET', key, 'attempts', 'worker', 'started_at')
-  local lines = (r[1] or '') .. (r[2] or '') .. '|' .. (r[3] or '') .. '|' .. int(now) .. '|' .. outcome .. '\n'
+  worker, started_at = worker or r[2] or '', started_at or r[3] or ''
+  local lines = (r[1] or '') .. worker .. '|' .. started_at .. '|' .. int(now) .. '|' .. outcome .. '\n'
   local n = select(2, lines:gsub('\n', ''))
   if n > 20 then lines = lines:gsub('^[^\n]*\n', '', 1) end
   call('HSET', key, 'attempts', lines)
@@ -134,10 +155,11 @@ local function undelay(member)
   return value
 end
 
--- A job that ended is about to run again under its id: what its last run left is forgotten, how it ended is noted.
-local function reopen(id)
+-- A job that ended is about to run again under its id: what its last run left is forgotten, how it ended is noted, and
+-- the rest of its chain waits for it again.
+local function reopen(id, now)
   local rec = record(id)
-  local r = call('HMGET', rec, 'state', 'attempts', 'started_at', 'finished_at', 'former', 'tag')
+  local r = call('HMGET', rec, 'state', 'attempts', 'started_at', 'finished_at', 'former', 'tag', 'chain')
   if not r[2] and r[3] then note_attempt(rec, r[4], r[1]) end
   call('HINCRBY', rec, 'fence', 1) -- an attempt of the last run that is still at it comes too late from now on
   if r[6] then call('HSET', rec, 'former', ((r[5] or '') .. r[6] .. ' '):sub(-400)) end
@@ -146,7 +168,25 @@ local function reopen(id)
   call('DEL', P .. 'gone:' .. id, P .. 'kept:' .. id, RESULT .. id)
   call('ZREM', P .. 'dead', id)
   call('HDEL', P .. 'dead:messages', id)
-  call('HDEL', rec, 'cancel', 'losses', 'started_at', 'finished_at', 'worker', 'progress', 'error', 'due')
+  call('HDEL', rec, 'cancel', 'losses', 'started_at', 'finished_at', 'worker', 'progress', 'error', 'due', 'retried',
+    'nesting', 'once')
+  for child in (r[7] or ''):gmatch('%S+') do
+    local state = call('HGET', record(child), 'state')
+    if state and TERMINAL[state] then
+      reopen(child, now)
+      call('HDEL', record(child), 'tag')
+      call('HSET', record(child), 'state', 'scheduled', 'reason', 'after its parent')
+      call('PEXPIRE', record(child), KEEP * 7)
+      journal(child, 'scheduled', nil, now, 'after its parent')
+    end
+  end
+end
+
+-- The message of a cancelled member of a chord: whoever fetches it drops it, and lets the chord know.
+local function drop_later(queue, key, raw)
+  call('LPUSH', key, raw)
+  call('HINCRBY', P .. 'pushed', queue, 1)
+  ring(queue)
 end
 
 -- One delivery ends without a result: the message goes back to the head (or tail) of its list. `why` is '' for one
@@ -159,25 +199,27 @@ local function put_back(token, now, why, place)
   call('HDEL', P .. 'inflight:messages', token)
   local queue, key, raw = unpack_message(value)
   local rec = record(id)
-  local r = call('HMGET', rec, 'state', 'started', 'fence', 'cancel', 'retries', 'tag', 'former')
+  local r = call('HMGET', rec, 'state', 'started', 'fence', 'cancel', 'retries', 'tag', 'former', 'once', 'body')
   if r[1] and (TERMINAL[r[1]] or tonumber(r[3] or 0) ~= fence) then count('dropped') return nil end
   local started = r[1] and tonumber(r[2] or 0) == fence
-  if started then note_attempt(rec, now, why) end
-  if started and r[4] then -- it was being cancelled: its end is the cancellation, not another run
-    close(id, 'cancelled', now, 'cancelled')
-    keep_message(id, value)
-    journal(id, 'cancelled', fence, now, why)
+  local e = envelope(raw)
+  local retried = e and r[1] and superseded(e, r[5], r[6], r[7]) -- its retry is published
+  if started then note_attempt(rec, now, retried and 'retry' or why) end
+  if r[1] and r[4] then -- it was asked to stop: its end is the cancellation, not another run
+    end_cancelled(id, fence, now, r[4], value)
+    if r[9] then drop_later(queue, key, raw) end
     return nil
   end
-  local e = envelope(raw)
-  if e and r[1] and superseded(e, r[5], r[6], r[7]) then count('dropped') return nil end -- its retry is published
-  if started and place == 'lost' and call('HINCRBY', rec, 'losses', 1) >= MAX_LOSSES then
+  if retried then count('dropped') return nil end
+  local losses = started and place == 'lost' and call('HINCRBY', rec, 'losses', 1) or 0
+  if losses >= MAX_LOSSES or started and r[8] then
     bury(id, value, now, why)
+    store_end(id, 'lost', why)
     close(id, 'lost', now, why)
-    store_lost(id)
     journal(id, 'lost', fence, now, why)
     return raw
   end
+  if started then call('DEL', RESULT .. id) end -- it says "started"
   call(place == 'tail' and 'LPUSH' or 'RPUSH', key, raw)
   if r[1] then
     call('HINCRBY', P .. 'popped', queue, -1)

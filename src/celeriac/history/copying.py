@@ -1,0 +1,226 @@
+"""Speaks SQL: stores what happened, in the transaction that also moves the cursor: each transition once.
+
+1. `jobs_of` groups a batch of the journal's entries by job.
+2. `store` writes rows, transitions, words and counts; a job that was deleted goes from all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from celeriac.history.rows import Row, bin_of, created_at, is_known, row_of, row_without_record, times_of
+from celeriac.history.schema import SHIFT, buckets, jobs, timings, transitions
+from celeriac.history.words import words_of
+from celeriac.job import TERMINAL
+from celeriac.store.journal import Detail, Entry
+
+WIDTHS = (60, 3600)  # seconds of a bucket
+SUBMITTED = "submitted"  # counted beside the states in which jobs end
+DELETED = "deleted"
+
+NEW_WORDS = {
+    "sqlite": "INSERT OR REPLACE INTO celeriac_words (rowid, words) VALUES (:n, :words)",
+    "postgresql": "INSERT INTO celeriac_words (n, words) VALUES (:n, array_to_tsvector(string_to_array(:words, ' '))) "
+    "ON CONFLICT (n) DO UPDATE SET words = excluded.words",
+}
+OLD_WORDS = {
+    "sqlite": "DELETE FROM celeriac_words WHERE rowid = :n",
+    "postgresql": "DELETE FROM celeriac_words WHERE n = :n",
+}
+AGAIN = ("retried", "requeued")  # the arguments may be others now
+LASTING = ("args", "options")  # kept when a later look does not know them any more
+CHANGING = [column.name for column in jobs.c if column.name not in ("n", "id", *LASTING)]
+ENTRY_ONLY = ("state", "seq", "finished_at")  # all that an entry tells without a record
+
+
+@dataclass(slots=True)
+class Job:
+    """What a batch says of one job: its entries since it was last deleted, and whether it was."""
+
+    id: str
+    entries: list[Entry] = field(default_factory=list)
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class Writes:
+    """The rows of one batch, table by table."""
+
+    new: list[Row] = field(default_factory=list)
+    changed: list[Row] = field(default_factory=list)
+    closed: list[Row] = field(default_factory=list)
+    transitions: list[Row] = field(default_factory=list)
+    words: list[Row] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    counts: Counter[tuple[int, str, str, str]] = field(default_factory=Counter)
+    times: Counter[tuple[int, str, str, str, int]] = field(default_factory=Counter)
+    sums: Counter[tuple[int, str, str, str, int]] = field(default_factory=Counter)
+
+    def count(self, at: int, row: Mapping[str, Any], state: str, times: Mapping[str, int]) -> None:
+        """Count a job that was submitted or that ended at this time (ms)."""
+        self.counts[at, row["task"], row["queue"], state] += 1
+        for kind, ms in times.items():
+            key = (at, row["task"], row["queue"], kind, bin_of(ms))
+            self.times[key] += 1
+            self.sums[key] += ms
+
+
+def jobs_of(entries: Iterable[Entry]) -> dict[str, Job]:
+    """Group the entries by job."""
+    found: dict[str, Job] = {}
+    for entry in entries:
+        job = found.setdefault(entry.job, Job(entry.job))
+        if entry.state == DELETED:
+            job.entries, job.deleted = [], True
+        else:
+            job.entries.append(entry)
+    return found
+
+
+def store(connection: Connection, birth: int, batch: Mapping[str, Job], details: Mapping[str, Detail]) -> None:
+    """Write a batch of entries with the records that were read after them."""
+    known = _known(connection, batch)
+    writes = Writes(gone=[known.pop(job.id)[0] for job in batch.values() if job.deleted and job.id in known])
+    fresh = [job for job in batch.values() if job.entries and job.id not in known]
+    keys = _new_keys(connection, {j.id: created_at(details[j.id], j.entries[0].at) for j in fresh})
+    for job in batch.values():
+        if job.entries:
+            _add_job(writes, job, details[job.id], known.get(job.id), keys.get(job.id))
+            n = keys.get(job.id) or known[job.id][0]
+            writes.transitions += [_transition(n, birth, entry) for entry in job.entries]
+    write(connection, writes)
+
+
+def store_records(connection: Connection, details: Mapping[str, Detail], until: int) -> None:
+    """Write records as they are, where entries are missing: ends before `until` (ms) are counted, later ones are told
+    by entries that are still to come."""
+    alive = {id: detail for id, detail in details.items() if is_known(detail)}
+    known = _known(connection, alive)
+    keys = _new_keys(connection, {id: created_at(d, until) for id, d in alive.items() if id not in known})
+    writes = Writes()
+    for id, detail in alive.items():
+        row = row_of(id, detail)
+        key, before = keys.get(id), known.get(id)
+        n = key or (before[0] if before else 0)
+        _add_row(writes, n, row, new=key is not None)
+        if key and n >> SHIFT < until:
+            writes.count(n >> SHIFT, row, SUBMITTED, {})
+        if row["state"] in TERMINAL and (before is None or before[1] not in TERMINAL):
+            ended = row["finished_at"] or 0
+            if ended < until:
+                writes.count(ended or n >> SHIFT, row, row["state"], times_of(row, n >> SHIFT))
+    write(connection, writes)
+
+
+def _add_job(writes: Writes, job: Job, detail: Detail, before: tuple[int, str] | None, key: int | None) -> None:
+    last = job.entries[-1]
+    n = key if key is not None else before[0] if before else 0
+    if is_known(detail):
+        row = row_of(job.id, detail)
+        _add_row(writes, n, row, new=key is not None)
+    else:
+        row = row_without_record(job.id, last.state, last.at, last.seq)
+        if key is not None:
+            writes.new.append({"n": n, **row})
+        else:
+            writes.closed.append({"key": n} | {name: row[name] for name in ENTRY_ONLY})
+    if key is not None:
+        writes.count(n >> SHIFT, row, SUBMITTED, {})
+    for entry in job.entries:
+        if entry.state in TERMINAL:
+            is_last = entry is last and row["state"] == entry.state
+            writes.count(entry.at, row, entry.state, times_of(row, n >> SHIFT) if is_last else {})
+
+
+def _add_row(writes: Writes, n: int, row: Row, new: bool) -> None:
+    if new:
+        writes.new.append({"n": n, **row})
+    else:
+        writes.changed.append({"key": n} | {name: row[name] for name in (*CHANGING, *LASTING)})
+    if row["args"] is not None and (new or row["error"] or row["reason"] in AGAIN):
+        words = words_of(row["args"], row["error"] or "")
+        if words:
+            writes.words.append({"n": n, "words": words})
+
+
+def _transition(n: int, birth: int, e: Entry) -> Row:
+    return {"n": n, "birth": birth, "entry": e.number, "state": e.state, "at": e.at, "attempt": e.attempt,
+            "seq": e.seq, "note": e.note}  # fmt: skip
+
+
+def write(connection: Connection, writes: Writes) -> None:
+    """Write everything, table by table."""
+    kind = connection.dialect.name
+    if writes.gone:
+        forget(connection, writes.gone)
+    if writes.new:
+        connection.execute(insert(jobs), writes.new)
+    if writes.changed:
+        lasting: dict[str, Any] = {name: func.coalesce(bindparam(name), jobs.c[name]) for name in LASTING}
+        change = update(jobs).where(jobs.c.n == bindparam("key"))
+        connection.execute(change.values(**{n: bindparam(n) for n in CHANGING}, **lasting), writes.changed)
+    if writes.closed:
+        change = update(jobs).where(jobs.c.n == bindparam("key"))
+        connection.execute(change.values(**{n: bindparam(n) for n in ENTRY_ONLY}), writes.closed)
+    if writes.transitions:
+        dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[kind]
+        connection.execute(dialect.insert(transitions).on_conflict_do_nothing(), writes.transitions)
+    if writes.words:
+        connection.execute(text(NEW_WORDS[kind]), writes.words)
+    _write_counts(connection, writes)
+
+
+def forget(connection: Connection, keys: Sequence[int]) -> None:
+    """Remove jobs with all that is known of them; what was counted stays counted."""
+    for table in (jobs, transitions):
+        connection.execute(delete(table).where(table.c.n == bindparam("key")), [{"key": n} for n in keys])
+    connection.execute(text(OLD_WORDS[connection.dialect.name]), [{"n": n} for n in keys])
+
+
+def _write_counts(connection: Connection, writes: Writes) -> None:
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    counts: Counter[tuple[Any, ...]] = Counter()
+    times: dict[tuple[Any, ...], list[int]] = {}
+    for width in WIDTHS:
+        for (at, *rest), n in writes.counts.items():
+            counts[width, at // 1000 // width * width, *rest] += n
+        for key, n in writes.times.items():
+            total = times.setdefault((width, key[0] // 1000 // width * width, *key[1:]), [0, 0])
+            total[0] += n
+            total[1] += writes.sums[key]
+    for table, sums, rows in (
+        (buckets, ("jobs",), [(*key, n) for key, n in sorted(counts.items())]),
+        (timings, ("jobs", "ms"), [(*key, *sums) for key, sums in sorted(times.items())]),
+    ):
+        if rows:
+            add = dialect.insert(table)
+            more = {name: table.c[name] + add.excluded[name] for name in sums}
+            statement = add.on_conflict_do_update(index_elements=list(table.primary_key), set_=more)
+            connection.execute(statement, [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
+
+
+def _known(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """Return key and state of the jobs that have a row."""
+    found = connection.execute(select(jobs.c.id, jobs.c.n, jobs.c.state).where(jobs.c.id.in_(list(ids))))
+    return {row.id: (row.n, row.state) for row in found}
+
+
+def _new_keys(connection: Connection, created: Mapping[str, int]) -> dict[str, int]:
+    """Give each new job the first free key of its millisecond."""
+    keys: dict[str, int] = {}
+    next_of: dict[int, int] = {}
+    for id, ms in created.items():
+        keys[id] = next_of.setdefault(ms, ms << SHIFT)
+        next_of[ms] += 1
+    taken = connection.execute(select(jobs.c.n).where(jobs.c.n.in_(keys.values()))).scalars()
+    for ms in {n >> SHIFT for n in taken}:  # an earlier batch had jobs of this millisecond, too
+        beyond = select(func.max(jobs.c.n)).where(jobs.c.n.between(ms << SHIFT, ((ms + 1) << SHIFT) - 1))
+        top = connection.execute(beyond).scalar_one() + 1 - (ms << SHIFT)
+        keys.update({id: n + top for id, n in keys.items() if n >> SHIFT == ms})
+    return keys

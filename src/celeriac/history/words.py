@@ -1,0 +1,84 @@
+"""Speaks SQL's text search: which words a job is found by, the same on SQLite and PostgreSQL. Pure.
+
+A word is a run of letters, digits and underscores, in lower case. What is found: every word of the question, whole,
+or its beginning where it ends with `*` (from three characters on).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+WORD = re.compile(r"\w+")
+ASKED = re.compile(r"(\w+)(\*?)")
+SECRET = re.compile(r"pass(word|wd|phrase)|secret|token|api_?key|authorization|credential|cookie", re.IGNORECASE)
+MOST = 200  # words of one job
+LONGEST = 40  # characters
+SHORTEST_BEGINNING = 3
+
+
+def words_of(args: str, error: str) -> str:
+    """Return the words in a job's arguments and error, each once, separated by spaces."""
+    found: dict[str, None] = {}
+    for text in (*_texts(_arguments(args)), *_message(_load(error))):
+        for word in WORD.findall(text.lower()):
+            if len(word) <= LONGEST:
+                found[word] = None
+        if len(found) >= MOST:
+            break
+    return " ".join(list(found)[:MOST])
+
+
+def asked_words(question: str) -> list[tuple[str, bool]]:
+    """Return (word, whether any word beginning with it will do) for each word that is asked for."""
+    return [
+        (word[:LONGEST], bool(star) and len(word) >= SHORTEST_BEGINNING)
+        for word, star in ASKED.findall(question.lower())[:20]
+    ]
+
+
+def sqlite_match(asked: list[tuple[str, bool]]) -> str:
+    """Return the question in the words of FTS5."""
+    return " AND ".join(f'"{word}"{"*" if begins else ""}' for word, begins in asked)
+
+
+def postgres_match(asked: list[tuple[str, bool]]) -> str:
+    """Return the question in the words of tsquery."""
+    return " & ".join(f"'{word}'{':*' if begins else ''}" for word, begins in asked)
+
+
+def _arguments(text: str) -> list[Any]:
+    value = _load(text)
+    return value[:2] if isinstance(value, list) else []
+
+
+def _load(text: str) -> Any:
+    try:
+        value = json.loads(text) if text else []
+    except (ValueError, RecursionError):
+        return []
+    return value if isinstance(value, list | dict) else []
+
+
+def _message(error: Any) -> Iterator[str]:
+    if isinstance(error, dict):
+        yield from (str(error.get(name) or "") for name in ("type", "message"))
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """Yield every text and number, but for what is named like a secret."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bool) or value is None or depth > 20:
+        return
+    elif isinstance(value, int | float):
+        yield str(value)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if not SECRET.search(str(name)):
+                yield from _texts(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, depth + 1)
