@@ -32,6 +32,7 @@ class Move(StrEnum):
     SUCCEED = "succeed"
     FAIL = "fail"
     RETRY = "retry"
+    REPLACE = "replace"
     CANCEL = "cancel"
     CANCELLED = "cancelled"
     REQUEUE = "requeue"
@@ -51,6 +52,7 @@ MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.SUCCEED: (LIVE, State.SUCCEEDED),
     Move.FAIL: (LIVE, State.FAILED),
     Move.RETRY: (LIVE, State.RETRYING),
+    Move.REPLACE: (LIVE, State.SCHEDULED),
     Move.CANCEL: (LIVE, State.CANCELLING),
     Move.CANCELLED: (LIVE, State.CANCELLED),
     Move.REQUEUE: (LIVE, State.QUEUED),

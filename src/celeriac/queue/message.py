@@ -86,25 +86,33 @@ def arguments(body: str, limit: int) -> str:
     return kept if len(kept) <= limit else ""
 
 
-def followers(body: str) -> list[tuple[str, str]]:
-    """Return (id, task) of the jobs that this message will publish when it is done: its chain and its chord's body."""
+def followers(body: str) -> list[tuple[str, str, str]]:
+    """Return (id, task, `chain` or `body`) of what follows this message's job: its chain, its chord's body."""
     if body.endswith(EMPTY_EMBED):
         return []
     try:
         embed = json.loads(body)[2]
     except (ValueError, LookupError, TypeError, RecursionError):
         return []
-    return list(_signatures(embed)) if isinstance(embed, dict) else []
+    if not isinstance(embed, dict):
+        return []
+    chain, chord = embed.get("chain"), embed.get("chord")
+    chained = [job for signature in (chain if isinstance(chain, list) else []) for job in _jobs(signature)]
+    return [*((id, task, "chain") for id, task in chained), *((id, task, "body") for id, task in _jobs(chord))]
 
 
-def _signatures(embed: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    chain = embed.get("chain")
-    for signature in [*(chain if isinstance(chain, list) else []), embed.get("chord")]:
-        if not isinstance(signature, dict):
-            continue
-        options = signature.get("options")
-        id = options.get("task_id") if isinstance(options, dict) else None
-        if isinstance(id, str) and isinstance(signature.get("task"), str):
-            yield id, signature["task"]
-        if signature.get("subtask_type") == "chord" and isinstance(signature.get("kwargs"), dict):
-            yield from _signatures({"chord": signature["kwargs"].get("body")})
+def _jobs(signature: Any) -> Iterator[tuple[str, str]]:
+    """Yield (id, task) of each job in a signature, however chains, groups and chords are nested in it."""
+    if not isinstance(signature, dict):
+        return
+    kwargs, kind = signature.get("kwargs"), signature.get("subtask_type")
+    if kind in ("chain", "group", "chord") and isinstance(kwargs, dict):
+        tasks = kwargs.get("header" if kind == "chord" else "tasks")
+        for inner in tasks if isinstance(tasks, list) else [tasks]:
+            yield from _jobs(inner)
+        yield from _jobs(kwargs.get("body"))
+        return
+    options = signature.get("options")
+    id = options.get("task_id") if isinstance(options, dict) else None
+    if isinstance(id, str) and isinstance(signature.get("task"), str):
+        yield id, signature["task"]

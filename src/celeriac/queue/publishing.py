@@ -101,6 +101,8 @@ class Publishing:
         for header, name in envelope.ON_BEHALF.items():
             if isinstance(value := headers.get(header), str):
                 fields[name] = value[:BEHALF_LIMIT]
+        if nesting := headers.get("replaced_task_nesting"):
+            fields["nesting"] = int(nesting)
         if options := envelope.options_of(headers, properties):
             fields["options"] = options
         if restored:

@@ -44,10 +44,11 @@ class Hooks:
 
 @dataclass(slots=True)
 class Held:
-    """One delivery of this process; `begun` once user code may have run."""
+    """One delivery of this process; `begun` once user code may have run, `once` if it never runs again then."""
 
     begun: bool = False
     lost: bool = False
+    once: bool = False
 
 
 @dataclass(slots=True)
@@ -74,11 +75,15 @@ class Table:
             for token in tokens:
                 self._held[token] = Held()
 
-    def begin(self, token: str) -> None:
-        """Note that user code may run now: this delivery is not given back when a channel closes."""
+    def begin(self, token: str, once: bool = False) -> None:
+        """Note that user code may run now: this delivery is not given back when a channel closes.
+
+        `once`: its consumer acknowledges before the end; the lease is kept until then, for its loss to be seen.
+        """
         with self.lock:
             if token in self._held:
                 self._held[token].begun = True
+                self._held[token].once = once
 
     def lose(self, token: str) -> None:
         """Note that the process which ran it died: giving it back counts as a lost attempt."""
@@ -98,7 +103,9 @@ class Table:
     def ack(self, token: str) -> None:
         """End a delivery; the server hears of it with the next fetch or tick."""
         with self.lock:
-            if self._held.pop(token, None) is not None:
+            held = self._held.get(token)
+            if held is not None and not held.once:
+                del self._held[token]
                 self._acks.append(token)
 
     def holds(self, token: str) -> bool:
@@ -202,7 +209,7 @@ class Table:
         for token in tended.gone:
             with self.lock:
                 lost = self._held.pop(token, None)
-            if lost is not None:
+            if lost is not None and token not in tended.ended:
                 logger.warning("The lease of job %s ran out; its late result will be refused.", token)
                 self.hooks.gone(token)
         for token in tended.cancelled:

@@ -51,7 +51,7 @@ class Submission:
     cap: int = 0
     fence: int = 0
     fields: Mapping[str, Arg] = field(default_factory=dict)
-    followers: Sequence[tuple[str, str]] = ()
+    followers: Sequence[tuple[str, str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,13 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Tended:
-    """The reply of a heartbeat: what was buried, what is no longer ours, what was asked to stop."""
+    """The reply of a heartbeat: what was buried, what is no longer ours (`ended`: it had ended), what is to stop."""
 
     now: int
     buried: list[tuple[str, bytes]]
     gone: list[str]
     cancelled: list[str]
+    ended: list[str]
 
 
 def ms(seconds: float) -> int:
@@ -94,7 +95,7 @@ def ms(seconds: float) -> int:
 def publish_args(space: Space, s: Submission) -> tuple[Arg, ...]:
     """Return the arguments of the publish move."""
     fields = [word for pair in s.fields.items() for word in pair]
-    followers = [word for pair in s.followers for word in pair]
+    followers = [word for follower in s.followers for word in follower]
     delay = -1 if s.delay is None else ms(s.delay)
     head = (s.key, s.queue, s.raw, s.id, s.task, s.retries, s.tag, delay, s.deadline, s.cap, s.fence)
     return (*space.head(), *head, len(fields), *fields, len(followers), *followers)
@@ -158,8 +159,8 @@ def tend(
 ) -> Tended:
     """Renew the leases of these deliveries, promote and reclaim; register the worker when it has a name."""
     reply = script("tend")(client, *space.head(), worker, info, ms(forget), *tokens)
-    now, buried, gone, cancelled = reply
-    return Tended(int(now), _buried(buried), _texts(gone), _texts(cancelled))
+    now, buried, gone, cancelled, ended = reply
+    return Tended(int(now), _buried(buried), _texts(gone), _texts(cancelled), _texts(ended))
 
 
 def settle(client: Client, space: Space, tokens: Sequence[str]) -> int:
@@ -185,9 +186,9 @@ def bury(client: Client, space: Space, token: str, reason: str, close: bool) -> 
     return bool(script("bury")(client, *space.head(), token, reason, int(close)))
 
 
-def start(client: Client, space: Space, token: str, worker: str, ago: float, meta: str) -> str:
-    """Record the start of an attempt; return `ok`, `late` or `cancelled`."""
-    reply: bytes = script("start")(client, *space.head(), token, worker, ms(ago), meta)
+def start(client: Client, space: Space, token: str, worker: str, ago: float, meta: str, once: bool = False) -> str:
+    """Record the start of an attempt, never to be repeated if `once`; return `ok`, `late` or `cancelled`."""
+    reply: bytes = script("start")(client, *space.head(), token, worker, ms(ago), meta, int(once))
     return reply.decode()
 
 
@@ -247,7 +248,7 @@ class Batch:
         A server that forgot the scripts is taught them and asked again: nothing was written by then.
         """
         head = space.head()
-        calls = [(script("start"), (*head, t, worker, ms(ago), meta)) for t, worker, ago, meta in self.starts]
+        calls = [(script("start"), (*head, t, worker, ms(ago), meta, 0)) for t, worker, ago, meta in self.starts]
         if self.reports:
             calls.append((script("report"), (*head, self.cap, *_report_words(self.reports))))
         if self.ends:

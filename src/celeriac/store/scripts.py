@@ -12,22 +12,23 @@ from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
-from celeriac.job import MOVES, TERMINAL, Move
+from celeriac.job import MOVES, TERMINAL, Move, State
 
 Arg = str | bytes | int | float
 
-#: Celery's result of a job that was dead-lettered, in the shape that its JSON backend writes (celery/backends/base.py).
-LOST_META: dict[str, Any] = {
-    "status": "FAILURE",
-    "result": {
-        "exc_type": "WorkerLostError",
-        "exc_message": ["The job was lost with its worker too often and is in the dead letters."],
-        "exc_module": "billiard.exceptions",
-    },
-    "traceback": None,
-    "children": [],
-    "date_done": None,
-    "task_id": "@ID@",
+
+def _meta(status: str, kind: str, module: str, message: str) -> dict[str, Any]:
+    error = {"exc_type": kind, "exc_message": [message], "exc_module": module}
+    return {
+        "status": status, "result": error, "traceback": None, "children": [], "date_done": None, "task_id": "@ID@"
+    }  # fmt: skip
+
+
+#: Celery's results of jobs that end without a worker, as its JSON backend writes them (celery/backends/base.py).
+END_METAS = {
+    State.LOST: _meta("FAILURE", "WorkerLostError", "billiard.exceptions", "The job is in the dead letters: @WHY@."),
+    State.FAILED: _meta("FAILURE", "WorkerLostError", "billiard.exceptions", "The job does not run: @WHY@."),
+    State.CANCELLED: _meta("REVOKED", "TaskRevokedError", "celery.exceptions", "@WHY@"),
 }
 
 
@@ -38,7 +39,7 @@ class Client(Protocol):
 
 
 #: The moves that end an attempt: `finish.lua` is told which.
-ENDS = (Move.SUCCEED, Move.FAIL, Move.RETRY, Move.CANCELLED)
+ENDS = (Move.SUCCEED, Move.FAIL, Move.RETRY, Move.REPLACE, Move.CANCELLED)
 
 
 def rules(source: str) -> str:
@@ -50,8 +51,8 @@ def rules(source: str) -> str:
         for move, (starts, to) in MOVES.items()
         if move in named or ("MOVES[" in source and move in ENDS)
     )
-    meta = json.dumps(LOST_META).replace("\\", "\\\\").replace("'", "\\'")
-    return f"local TERMINAL = {{ {terminal} }}\nlocal MOVES = {{ {moves} }}\nlocal LOST_META = '{meta}'\n"
+    metas = ", ".join(f"{state} = '{json.dumps(meta)}'" for state, meta in END_METAS.items() if "END_METAS" in source)
+    return f"local TERMINAL = {{ {terminal} }}\nlocal MOVES = {{ {moves} }}\nlocal END_METAS = {{ {metas} }}\n"
 
 
 class Script:

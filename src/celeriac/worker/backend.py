@@ -4,11 +4,16 @@
 2. `STARTED` is dropped here, `begin` has noted it; `PROGRESS` and other states are reports.
 3. A submit opens no subscription: `get()` subscribes when somebody waits.
 4. `REVOKED` without a request, as Flower's revoke writes it, asks the job to stop like any other cancel.
+5. Whoever waits for a job (its chord, its chain, its errbacks) hears of an end that was accepted, of no other; the
+   message of such a job is acknowledged after they heard.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from celery import states
@@ -18,7 +23,7 @@ from celeriac.job import Move
 from celeriac.queue.errors import EncodeError
 from celeriac.store import moves
 from celeriac.worker.process import settings_of, space_of, writer_of
-from celeriac.worker.writer import Writer
+from celeriac.worker.writer import LOG_CAP, Writer
 
 ENDS = {
     states.SUCCESS: Move.SUCCEED,
@@ -28,6 +33,17 @@ ENDS = {
 }
 MESSAGE_LIMIT = 2000  # characters of an error's message that the record keeps
 TRACEBACK_LIMIT = 20000
+
+#: Errors after which Celery rejects the message, and what the record and the dead letter then say.
+DEAD = {"Reject": "rejected", "NotRegistered": "unknown task", "DecodeError": "unreadable message",
+        "ContentDisallowed": "unreadable message", "InvalidTaskError": "unreadable message"}  # fmt: skip
+
+#: The job whose end is being told here: whoever waits for it hears of it only if the end is accepted.
+_ending: ContextVar[str] = ContextVar("ending", default="")
+
+
+class Refused(Exception):
+    """This end came late, or second: nobody hears of it."""
 
 
 class RecordMixin:
@@ -51,9 +67,10 @@ class RecordMixin:
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
-        if not _stores(request, store_result):
-            self._end(task_id, Move.SUCCEED, "", request, store=False)
-        super().mark_as_done(task_id, result, request, store_result, state)  # type: ignore[misc]
+        with _accepted(task_id):
+            if not _stores(request, store_result):
+                self._end(task_id, Move.SUCCEED, "", request, store=False)
+            super().mark_as_done(task_id, result, request, store_result, state)  # type: ignore[misc]
 
     def mark_as_failure(
         self,
@@ -64,9 +81,11 @@ class RecordMixin:
         store_result: bool = True,
         **kw: Any,
     ) -> None:
-        if not store_result:
-            self._end(task_id, Move.FAIL, "", request, error=_error(exc, traceback), store=False)
-        super().mark_as_failure(task_id, exc, traceback, request, store_result, **kw)  # type: ignore[misc]
+        with _accepted(task_id):
+            if not store_result:
+                error = _error(self.encode_result(exc, states.FAILURE), traceback)  # type: ignore[attr-defined]
+                self._end(task_id, Move.FAIL, "", request, error=error, store=False)
+            super().mark_as_failure(task_id, exc, traceback, request, store_result, **kw)  # type: ignore[misc]
 
     def mark_as_revoked(
         self,
@@ -76,26 +95,45 @@ class RecordMixin:
         store_result: bool = True,
         state: str = states.REVOKED,
     ) -> None:
-        if not store_result:
-            self._end(task_id, Move.CANCELLED, "", request, reason=reason, store=False)
-        super().mark_as_revoked(task_id, reason, request, store_result, state)  # type: ignore[misc]
+        with _accepted(task_id):
+            if not store_result:
+                self._end(task_id, Move.CANCELLED, "", request, reason=reason, store=False)
+            super().mark_as_revoked(task_id, reason, request, store_result, state)  # type: ignore[misc]
+
+    def note_end(self, request: Any, move: Move) -> None:
+        """Record an end of which Celery stores nothing: the attempt was replaced, or retries and nobody wants to know."""
+        self._end(request.id, move, "", request, store=False)
+
+    def hand_on(self, request: Any) -> None:
+        """Tell again whoever waits for a job that has ended: its message was found, so they may not have heard.
+
+        Counting a chord's part is idempotent in Celery 5.7, ends of a chain are refused the second time; errbacks are
+        called at least once.
+        """
+        meta = self.get_task_meta(request.id, cache=False)  # type: ignore[attr-defined]
+        state, result = meta["status"], meta["result"]
+        if state == states.FAILURE:
+            super().mark_as_failure(request.id, result, request=request)  # type: ignore[misc]
+        elif state in states.READY_STATES and request.chord:
+            self.on_chord_part_return(request, state, result)  # type: ignore[attr-defined]
 
     def _store_result(
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         token = lease_of(request)
-        if state == states.STARTED and token:
+        if state == states.STARTED and token and self._begins(request):
             return result
         meta = self._meta(task_id, result, state, traceback, request)
         move = ENDS.get(state)
         if move is None:
-            return self._report(task_id, token, result, meta, state)
+            return self._report(task_id, token, result, meta, state, request)
         if move is Move.CANCELLED and request is None:
             moves.cancel(self.client, space_of(self.app), task_id, "revoked", meta)
             return result
         error = reason = ""
         if move in (Move.FAIL, Move.RETRY):
             error = _error(result, traceback)
+            reason = DEAD.get(_kind(result), "") if move is Move.FAIL else ""
         elif move is Move.CANCELLED:
             reason = " ".join(map(str, result.get("exc_message", ()))) if isinstance(result, dict) else str(result)
         self._end(task_id, move, meta, request, error=error, reason=reason)
@@ -108,13 +146,17 @@ class RecordMixin:
         try:
             text = json.dumps(meta, allow_nan=False, separators=(",", ":"))
         except ValueError as error:
-            raise EncodeError(f"The result is not JSON: {error}") from error
+            if state == states.SUCCESS:
+                raise EncodeError(f"The result is not JSON: {error}") from error
+            text = json.dumps(_plain(meta), separators=(",", ":"))
         except TypeError:
             text = self._foreign(meta, request)
         limit = settings_of(self.app).result_limit
-        if len(text) > limit and state == states.SUCCESS:
+        if len(text) <= limit:
+            return text
+        if state == states.SUCCESS:
             raise EncodeError(f"The result has {len(text)} bytes, more than CELERIAC_RESULT_LIMIT={limit}.")
-        return text
+        return json.dumps(_plain(meta), separators=(",", ":"))
 
     def _foreign(self, meta: dict[str, Any], request: Any) -> str:
         """Encode what only kombu's JSON can carry (dates, decimals, bytes): for Celery's tasks, not for jobs."""
@@ -125,12 +167,22 @@ class RecordMixin:
         encoded = self.encode(meta)  # type: ignore[attr-defined]
         return encoded if isinstance(encoded, str) else encoded.decode()
 
-    def _report(self, task_id: str, token: str, result: Any, meta: str, state: str) -> Any:
-        if token:
-            shown = result if isinstance(result, dict) else {"status": str(result)}
-            self.writer.progress(token, json.dumps({"state": state, **shown}, default=str), meta)
-        else:
+    def _begins(self, request: Any) -> bool:
+        """Return whether the task notes its own start; one that is not made by our app does not."""
+        return getattr(self.app.tasks.get(getattr(request, "task", None)), "notes_its_start", False)
+
+    def _report(self, task_id: str, token: str, result: Any, meta: str, state: str, request: Any) -> Any:
+        shown = result if isinstance(result, dict) else {"status": str(result)}
+        words = json.dumps({"state": state, **shown}, default=str)
+        if not token:
             super()._store_result(task_id, result, state)  # type: ignore[misc]  # a state set from outside a job
+        elif self.writer.find(token) is not None:
+            self.writer.progress(token, words, meta)
+        else:
+            space, worker = space_of(self.app), getattr(request, "hostname", None) or ""
+            moves.start(self.client, space, token, worker, 0.0, meta if state == states.STARTED else "")
+            if state != states.STARTED:
+                moves.report(self.client, space, LOG_CAP, [moves.Report(token, words, meta)])
         return result
 
     def _end(
@@ -149,10 +201,13 @@ class RecordMixin:
         if owner != task_id:  # a failure handed on to a job that was never published
             token, fence = "", "0"
         worker = getattr(request, "hostname", None) or ""
-        self.writer.end(
-            moves.Finish(task_id, move, int(fence or 0), meta, 0.0, worker, error, reason, bool(token), store),
-            token,
+        awaited = _is_awaited(request, move) or reason in DEAD.values()
+        end = moves.Finish(
+            task_id, move, int(fence or 0), meta, 0.0, worker, error, reason, bool(token) and not awaited, store
         )
+        outcome = self.writer.end(end, token, at_once=awaited or not token)
+        if outcome in ("done", "late") and _ending.get() == task_id:
+            raise Refused(outcome)
 
 
 class Backend(RecordMixin, RedisBackend):  # type: ignore[misc]
@@ -173,14 +228,46 @@ def _stores(request: Any, store_result: bool) -> bool:
     return store_result and not (request and getattr(request, "ignore_result", False))
 
 
+def _is_awaited(request: Any, move: Move) -> bool:
+    """Return whether others must hear of this end before the message may be forgotten."""
+    names = ("chord", "chain", "errbacks") if move is Move.FAIL else ("chord",)
+    return move is not Move.RETRY and any(getattr(request, name, None) for name in names)
+
+
+@contextmanager
+def _accepted(task_id: str) -> Iterator[None]:
+    """Leave off when the end of this job is refused."""
+    reset = _ending.set(task_id)
+    try:
+        yield
+    except Refused:
+        pass
+    finally:
+        _ending.reset(reset)
+
+
+def _kind(result: Any) -> str:
+    return str(result.get("exc_type", "")) if isinstance(result, dict) else type(result).__name__
+
+
 def _error(exc: Any, traceback: Any) -> str:
+    """Return what the record keeps of an error, encoded by Celery or not, as JSON."""
     if exc is None:  # a retry that gives no reason
         return ""
-    if isinstance(exc, dict):
-        kind, message = str(exc.get("exc_type")), " ".join(str(a) for a in exc.get("exc_message") or ())
-    else:
-        kind, message = type(exc).__name__, str(exc)
-    shown = {"type": kind, "message": message[:MESSAGE_LIMIT]}
+    words = exc.get("exc_message") or () if isinstance(exc, dict) else (exc,)
+    shown = {"type": _kind(exc), "message": " ".join(str(word) for word in words)[:MESSAGE_LIMIT]}
     if traceback:
         shown["traceback"] = str(traceback)[-TRACEBACK_LIMIT:]
     return json.dumps(shown)
+
+
+def _plain(meta: dict[str, Any]) -> dict[str, Any]:
+    """Return a failure's or a state's meta in bounded words, where JSON or the limit does not allow it as it is."""
+    result = meta["result"]
+    if isinstance(result, dict) and "exc_type" in result:
+        words = " ".join(str(word) for word in result.get("exc_message") or ())[:MESSAGE_LIMIT]
+        result = {**result, "exc_message": [words]}
+    else:
+        result = repr(result)[:MESSAGE_LIMIT]
+    traceback = meta["traceback"] and str(meta["traceback"])[-TRACEBACK_LIMIT:]
+    return {**meta, "result": result, "traceback": traceback}

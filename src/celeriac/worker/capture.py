@@ -30,18 +30,22 @@ current: ContextVar[Running | None] = ContextVar("current", default=None)
 
 
 @contextmanager
-def attempt(app: Any, request: Any, tracked: bool) -> Iterator[None]:
-    """Run user code as an attempt of the job; raise JobCancelled when it must not run."""
+def attempt(app: Any, request: Any, tracked: bool, once: bool) -> Iterator[None]:
+    """Run user code as an attempt of the job, its only one if `once`; raise JobCancelled when it must not run."""
     token = lease_of(request)
     if not token:  # eager, or under a stock transport
         yield
         return
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
-    reset = current.set(writer_of(app).begin(token, request.hostname or "", tracked, redelivered))
+    running = writer_of(app).begin(token, request.hostname or "", tracked, redelivered, once)
+    reset = current.set(running)
     try:
         yield
     finally:
         current.reset(reset)
+        for level, text in running.unfinished.items():
+            if text:  # printed without a newline at its end
+                writer_of(app).say(running, _line(level, text))
 
 
 class JobLines(logging.Handler):
@@ -59,11 +63,10 @@ class JobLines(logging.Handler):
             text = record.getMessage()
             if record.exc_info:
                 text += "\n" + logging.Formatter().formatException(record.exc_info)
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001  # whatever an argument's own __str__ raises; logging tells of it
             self.handleError(record)
             return
-        line = {"t": int(record.created * 1000), "l": record.levelname.lower(), "m": text[:LINE_LIMIT]}
-        writer_of(self.app).say(running, json.dumps(line))
+        writer_of(self.app).say(running, _line(record.levelname.lower(), text, record.created))
 
 
 class JobPrints(io.TextIOBase):
@@ -75,9 +78,10 @@ class JobPrints(io.TextIOBase):
     def write(self, text: str) -> int:
         running = current.get()
         if running is not None:
-            *lines, running.unfinished[self.level] = (running.unfinished.get(self.level, "") + text).split("\n")
+            *lines, rest = (running.unfinished.get(self.level, "") + text).split("\n")
+            running.unfinished[self.level] = rest[:LINE_LIMIT]
             for line in lines:
-                self._say(running, line)
+                writer_of(self.app).say(running, _line(self.level, line))
         return int(self.stream.write(text))
 
     def flush(self) -> None:
@@ -89,9 +93,23 @@ class JobPrints(io.TextIOBase):
     def isatty(self) -> bool:
         return bool(self.stream.isatty())
 
-    def _say(self, running: Running, text: str) -> None:
-        line = {"t": int(time.time() * 1000), "l": self.level, "m": text[:LINE_LIMIT]}
-        writer_of(self.app).say(running, json.dumps(line))
+    @property
+    def buffer(self) -> Any:
+        """The stream's bytes, which pass by unseen."""
+        return self.stream.buffer
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # read-only in io.TextIOBase as well
+        return str(self.stream.encoding)
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        errors: str | None = self.stream.errors
+        return errors
+
+
+def _line(level: str, text: str, at: float | None = None) -> str:
+    return json.dumps({"t": int((at or time.time()) * 1000), "l": level, "m": text[:LINE_LIMIT]})
 
 
 def install(app: Any) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from celery import bootsteps
 from celery.app.task import Context
-from celery.exceptions import TaskRevokedError, WorkerLostError
 from celery.worker import state as worker_state
 
 from celeriac.queue.table import Table
@@ -39,9 +38,9 @@ class Leases(bootsteps.StartStopStep):
         table.info = lambda: self._describe(consumer)
         table.hooks.gone = lambda token: writer.stop(token, "the lease ran out")
         table.hooks.cancelled = lambda token: self._cancel(consumer, token)
-        table.hooks.tended = lambda tokens: self._heed_revokes(consumer.app, tokens)
-        table.hooks.buried = lambda id, raw: self._fail(consumer.app, raw)
-        table.hooks.dropped = lambda raw: self._repeat_chord_part(consumer.app, raw)
+        table.hooks.tended = lambda tokens: self._heed_revokes(consumer, tokens)
+        table.hooks.buried = lambda id, raw: consumer.call_soon(_hand_on, consumer.app, raw)
+        table.hooks.dropped = lambda raw: consumer.call_soon(_hand_on, consumer.app, raw)
 
     def _describe(self, consumer: Any) -> str:
         queues = [queue.name for queue in consumer.task_consumer.queues] if consumer.task_consumer else []
@@ -55,38 +54,37 @@ class Leases(bootsteps.StartStopStep):
     def _cancel(self, consumer: Any, token: str) -> None:
         """A job of ours was asked to stop: tell it, and where the pool can, end it when it does not listen."""
         writer_of(consumer.app).stop(token, "cancelled")
+        id = token.rpartition(":")[0]
+        worker_state.revoked.add(id)  # one that waits for its slot here does not start
         since = self.asked.setdefault(token, time.monotonic())
         if time.monotonic() - since < settings_of(consumer.app).cancel_grace:
             return
-        request = worker_state.requests.get(token.rpartition(":")[0])
+        request = worker_state.requests.get(id)
         if request is not None and _can_terminate(consumer.pool):
             del self.asked[token]
             logger.warning("Job %s does not stop by itself; ending it by force.", request.id)
             consumer.call_soon(request.terminate, consumer.pool)
 
-    def _heed_revokes(self, app: Any, tokens: list[str]) -> None:
+    def _heed_revokes(self, consumer: Any, tokens: list[str]) -> None:
         """Celery's revoke (Flower's button) of a running job is a cancel like any other."""
+        for old in self.asked.keys() - set(tokens):
+            del self.asked[old]
         for token in tokens:
             id = token.rpartition(":")[0]
             if id in worker_state.revoked and token not in self.asked:
                 self.asked[token] = time.monotonic()
-                app.backend.store_result(id, TaskRevokedError("revoked"), "REVOKED")
+                consumer.call_soon(consumer.app.backend.mark_as_revoked, id, "revoked")
 
-    def _fail(self, app: Any, raw: bytes) -> None:
-        """A job went to the dead letters: its chord, chain and errbacks hear of it."""
-        request = _context(raw)
-        if request is not None:
-            exc = WorkerLostError("The job was lost with its worker too often and is in the dead letters.")
-            app.backend.mark_as_failure(request.id, exc, request=request)
 
-    def _repeat_chord_part(self, app: Any, raw: bytes) -> None:
-        """A finished chord member came again: its part may not have been counted (it is idempotent in Celery 5.7)."""
-        request = _context(raw)
-        if request is None or not request.chord:
-            return
-        meta = app.backend.get_task_meta(request.id, cache=False)
-        if meta["status"] in ("SUCCESS", "FAILURE", "REVOKED"):
-            app.backend.on_chord_part_return(request, meta["status"], meta["result"])
+def _hand_on(app: Any, raw: bytes) -> None:
+    """A job ended without its worker, or with one that may not have told: its chord, chain and errbacks hear of it."""
+    request = _context(raw)
+    if request is None:
+        return
+    try:
+        app.backend.hand_on(request)
+    except Exception:  # a consumer must not end over a chord that is gone
+        logger.exception("Whoever waits for job %s may not have heard of its end.", request.id)
 
 
 def _pool_name(pool: Any) -> str:

@@ -57,5 +57,5 @@ def writer_of(app: Any, client: Any = None) -> Writer:
 def adopt(app: Any, table: Table) -> None:
     """Say that this process consumes: its deliveries are in this table."""
     kept = process_of(app)
-    if kept.table is not table:
+    if kept.table is not table or (kept.writer is not None and kept.writer.closed):
         kept.table, kept.writer = table, None

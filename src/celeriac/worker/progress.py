@@ -57,7 +57,7 @@ class CurrentJob:
         running = current.get()
         if running is not None and running.stop:
             raise JobCancelled(f"Job {task.request.id} must stop: {running.stop}.")
-        if task.request.id in worker_state.revoked:
+        if running is None and task.request.id in worker_state.revoked:
             raise JobCancelled(f"Job {task.request.id} was cancelled.")
         limits = current_limits.get()
         if limits is not None:

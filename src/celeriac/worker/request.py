@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from billiard.einfo import ExceptionWithTraceback
-from celery.exceptions import WorkerLostError
+from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
+from celery.worker.state import revoked, task_ready
 
+from celeriac.queue.message import LEASE_HEADER
 from celeriac.store import moves
-from celeriac.worker.backend import lease_of
 from celeriac.worker.process import process_of, space_of
 
 CeleryRequest: Any = celery_request.Request  # the stubs lack half of it
@@ -18,29 +19,51 @@ CeleryRequest: Any = celery_request.Request  # the stubs lack half of it
 class Request(CeleryRequest):
     """A request whose delivery is leased: begun when the pool accepts it, counted when its process dies."""
 
+    timed_out = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fence = self.token.rpartition(":")[2]
+        if fence.isdigit() and int(fence) > 1:  # the record knows better than this worker's memory of an earlier run
+            revoked.discard(self.id)
+
     @property
     def token(self) -> str:
-        return lease_of(self._context)
+        token = self._request_dict.get(LEASE_HEADER)
+        return token if isinstance(token, str) else ""
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
-        """The pool runs it now: from here on it is not given back when a connection closes."""
+        """The pool runs it now: from here on it is not given back when a connection closes.
+
+        A job that acknowledges early keeps its lease as well: with its worker it ends as lost, it is not forgotten.
+        """
         table = process_of(self.app).table
         if table is not None:
-            table.begin(self.token)
+            table.begin(self.token, once=not self.task.acks_late)
         super().on_accepted(pid, time_accepted)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Over its hard limit it has failed, here and now; that its process ends is no second failure."""
+        self.timed_out = self.timed_out or not soft
+        super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
         """A lost child counts as a lost attempt, from its start, which the child may not have lived to write."""
         exc = exc_info.exception
         if isinstance(exc, ExceptionWithTraceback):
             exc = exc.exc
+        if self.timed_out and isinstance(exc, TimeLimitExceeded):
+            task_ready(self)
+            return
         if isinstance(exc, (WorkerLostError, SystemExit, KeyboardInterrupt)):
             self._note_loss()
+        elif isinstance(exc, MemoryError):  # Celery would end the whole worker for it
+            exc_info.exception = RuntimeError(f"MemoryError: {exc}")
         super().on_failure(exc_info, send_failed_event, return_ok)
 
     def _note_loss(self) -> None:
         table = process_of(self.app).table
-        if table is None or not self.task.acks_late:
+        if table is None or table.closed or not self.task.acks_late:
             return
         moves.start(self.task.backend.client, space_of(self.app), self.token, self.hostname, 0.0, "")
         table.lose(self.token)

@@ -47,6 +47,7 @@ def install(app: Any) -> None:
 def _end(table: Any, writer: Any, grace: float) -> None:
     native.sleep(grace)
     logger.warning("The grace of %s s is over: unfinished jobs go back to their queues.", grace)
+    table.closed = True  # from now on a child's end is ours, not a loss
     for child in active_children():
         os.kill(child.pid, signal.SIGKILL)
     if writer is not None:

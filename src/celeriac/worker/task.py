@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from celery import shared_task, signals
 from celery.app.task import Task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject, Retry
 
 from celeriac.errors import BadRequest, ConfigError, JobCancelled, UnknownTask
+from celeriac.job import Move
 from celeriac.registry import TaskSpec, describe
 from celeriac.registry.body import parse, parse_object
 from celeriac.registry.value import JSON
+from celeriac.worker.backend import lease_of
 from celeriac.worker.capture import attempt
+from celeriac.worker.process import writer_of
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
@@ -61,6 +64,10 @@ def _shared(options: dict[str, Any], fun: Callable[..., Any]) -> Any:
     return share(fun)
 
 
+class Replaced(Ignore):
+    """The job goes on as another task."""
+
+
 class JobTask(Task[P, R]):
     """Every task of the app, plain `shared_task` too: runs in the app context, can be cancelled as it runs.
 
@@ -70,6 +77,7 @@ class JobTask(Task[P, R]):
     abstract = True
     Request = "celeriac.worker.request:Request"
     celeriac_job = False
+    notes_its_start = True
     spec: TaskSpec | None = None
     app: CeleryApp
 
@@ -95,13 +103,45 @@ class JobTask(Task[P, R]):
             return super().__call__(*args, **kwargs)
         with self.app.flask.app_context():
             try:
-                with attempt(self.app, self.request, self.track_started and not self.request.ignore_result):
+                tracked = bool(self.track_started and not self._ignored)
+                with attempt(self.app, self.request, tracked, once=not self.acks_late):
                     if self.spec is not None:
                         args, kwargs = (), self.spec.load(kwargs, args)
                     return self.run(*args, **kwargs)
             except JobCancelled as error:
                 self._end_as_cancelled(error)
                 raise Ignore(str(error)) from error  # Celery: acknowledge, the state is stored already
+            except BaseException as error:
+                self._leave(error)
+                raise
+
+    @property
+    def _ignored(self) -> bool:
+        """Whether nobody wants the result: as this submission says, else as the task does."""
+        return bool(self.request.__dict__.get("ignore_result", self.ignore_result))
+
+    def _leave(self, error: BaseException) -> None:
+        """See to the ends of which Celery tells our backend nothing, and to `sys.exit()`, which is a failure."""
+        request, backend = self.request, cast(Any, self.backend)
+        if request.is_eager or request.id is None:
+            return
+        if isinstance(error, Replaced):
+            backend.note_end(request, Move.REPLACE)
+        elif isinstance(error, Ignore):
+            backend.mark_as_revoked(request.id, f"ignored: {error}".rstrip(": "), request=request)
+        elif isinstance(error, Retry) and self._ignored and not self.store_errors_even_if_ignored:
+            backend.note_end(request, Move.RETRY)
+        elif type(error) is SystemExit and not (isinstance(error.code, int) and error.code < 0):
+            raise RuntimeError(f"The job called sys.exit({error.code!r}).") from error
+        elif not isinstance(error, Exception) or isinstance(error, Reject):
+            writer_of(self.app).leave(lease_of(request))
+
+    def on_replace(self, sig: Any) -> Any:
+        """Let other jobs do this one's work, the last of them under its id."""
+        if self.request.is_eager:
+            return super().on_replace(sig)
+        sig.delay()
+        raise Replaced("Replaced by new task")
 
     def _end_as_cancelled(self, error: JobCancelled) -> None:
         request = self.request

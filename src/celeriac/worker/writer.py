@@ -2,8 +2,8 @@
 
 1. `begin` notes a start; a tiny job ends before it is written, and its start travels with its end.
 2. `say` and `progress` are buffered and written at most every 50 ms, in one pipeline for all jobs of the process.
-3. `end` is written at once: by this thread of its own, together with all that wait with it (`grouped`), or, in a child
-   of the prefork pool, by the job itself before its parent hears of it.
+3. `end` is written at once: by this thread of its own, together with all that wait with it (`grouped`), or by the job
+   itself: in a child of the prefork pool before its parent hears of it, and where others wait for its outcome.
 4. The replies tell which jobs were asked to stop, or are not ours any more: `check` raises in them.
 
 While Redis is away everything waits here: ends are kept until they are written, log lines are dropped beyond a bound.
@@ -11,6 +11,7 @@ While Redis is away everything waits here: ends are kept until they are written,
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -77,17 +78,23 @@ class Writer:
         self._running: dict[str, Running] = {}
         self._ends: list[tuple[moves.Report | None, moves.Finish]] = []
         self._wake = threading.Condition()
+        self._pipe = threading.Lock()  # one pipeline at a time: a report never overtakes an end, nor it a report
         self._thread: threading.Thread | None = None
         self._polled = 0.0
-        self._closed = False
+        self._closed_at: float | None = None  # monotonic: until then the last writes are tried
 
     # -- called by jobs ---------
 
-    def begin(self, token: str, worker: str, tracked: bool, through: bool) -> Running:
-        """Note that an attempt starts; `through` writes it before user code runs. Raises JobCancelled."""
+    def begin(self, token: str, worker: str, tracked: bool, through: bool, once: bool = False) -> Running:
+        """Note that an attempt starts; `through` writes it before user code runs. Raises JobCancelled.
+
+        `once`: this attempt is never repeated, its loss ends the job.
+        """
         running = Running(token, worker, time.monotonic(), tracked)
-        if through:
-            verdict = self._insist(lambda: moves.start(self.client, self.space, token, worker, 0.0, running.meta()))
+        if through or once:
+            verdict = self._insist(
+                lambda: moves.start(self.client, self.space, token, worker, 0.0, running.meta(), once)
+            )
             if verdict != "ok":
                 raise JobCancelled("The job was cancelled." if verdict == "cancelled" else "The lease ran out.")
             running.started = True
@@ -112,22 +119,35 @@ class Writer:
             if running is not None:
                 running.progress, running.progress_meta = progress, meta
 
-    def end(self, end: moves.Finish, token: str) -> None:
-        """Write the end of an attempt: result, record and acknowledgement in one move."""
+    def end(self, end: moves.Finish, token: str, at_once: bool = False) -> str:
+        """Write the end of an attempt: result, record and acknowledgement in one move.
+
+        Returns `ok`, `done` (it had ended before) or `late`; '' when it is written soon, unless `at_once`.
+        """
         with self._wake:
             running = self._running.pop(token, None)
             report = None
             if running is not None:
                 end.ago = time.monotonic() - running.since
                 report = None if running.silent else running.report()
-            if self.grouped:
-                if end.acknowledge:
-                    self.finished(token)
+            if self.grouped and end.acknowledge:
+                self.finished(token)
+            if self.grouped and not at_once:
                 self._ends.append((report, end))
                 self._ensure_thread()
                 self._wake.notify()
-                return
-        self._insist(lambda: self._write([], [(report, end)]))
+                return ""
+        tried = itertools.count()
+        outcomes = self._insist(lambda: (next(tried), self._write([], [(report, end)]))[1])
+        # when the first reply was lost, what had ended before is this very end
+        return "ok" if outcomes == ["done"] and next(tried) > 1 else str(outcomes[0])
+
+    def leave(self, token: str) -> None:
+        """Write the start and the last words of an attempt whose end is told by others, or by nobody."""
+        with self._wake:
+            running = self._running.pop(token, None)
+        if running is not None and not (running.started and running.silent):
+            self._insist(lambda: self._write([running], []))
 
     def stop(self, token: str, why: str) -> None:
         """Tell a job of this process to stop at its next check."""
@@ -138,14 +158,19 @@ class Writer:
     def find(self, token: str) -> Running | None:
         return self._running.get(token)
 
+    @property
+    def closed(self) -> bool:
+        return self._closed_at is not None
+
     def close(self, deadline: float) -> None:
         """Write what waits, for at most `deadline` seconds."""
         limit = time.monotonic() + deadline
-        while self._ends and time.monotonic() < limit:
-            time.sleep(0.01)
         with self._wake:
-            self._closed = True
+            self._closed_at = limit
             self._wake.notify()
+            thread = self._thread
+        while thread is not None and thread.is_alive() and time.monotonic() < limit:
+            time.sleep(0.01)
 
     # -- the thread ---------
 
@@ -155,14 +180,19 @@ class Writer:
             self._thread.start()
 
     def _run(self) -> None:
-        while not self._closed:
+        """Write what is new; after `close` what is left, then end."""
+        last = False
+        while not last:
             with self._wake:
-                if not self._ends:
+                if not (self._ends or self.closed):
                     self._wake.wait(PACE if self._running else None)
                 ends, self._ends = self._ends, []
-                fresh = self._due()
+                fresh, last = self._due(), self.closed
             if ends or fresh:
-                self._insist(lambda: self._write(fresh, ends))  # noqa: B023  (called before the loop goes on)
+                try:
+                    self._insist(lambda: self._write(fresh, ends))  # noqa: B023  (called before the loop goes on)
+                except (RedisError, OSError):
+                    logger.error("Redis stays away: the ends of %d jobs are not written, they run again.", len(ends))
 
     def _due(self) -> list[Running]:
         """Choose the jobs to report for: those with news older than the pace, and now and then the silent ones."""
@@ -181,25 +211,27 @@ class Writer:
             except (RedisError, OSError) as error:
                 if pause < 0.1:
                     logger.warning("The record cannot be written, trying on: %s", error)
-                if self._closed:
+                if self._closed_at is not None and time.monotonic() + pause >= self._closed_at:
                     raise
                 time.sleep(pause)
                 pause = min(1.0, pause * 2)
 
-    def _write(self, fresh: list[Running], ends: list[tuple[moves.Report | None, moves.Finish]]) -> None:
-        now = time.monotonic()
-        starts = [(r, now - r.since) for r in fresh if not r.started]
-        with self._wake:
-            reports = [r.report() for r in fresh] + [report for report, _ in ends if report is not None]
-        batch = moves.Batch(
-            starts=[(r.token, r.worker, ago, r.meta()) for r, ago in starts],
-            reports=reports, cap=LOG_CAP, ends=[end for _, end in ends],
-        )  # fmt: skip
-        try:
-            verdicts, stopped, outcomes = batch.write(self.client, self.space)
-        except BaseException:
-            self._keep(fresh, reports)
-            raise
+    def _write(self, fresh: list[Running], ends: list[tuple[moves.Report | None, moves.Finish]]) -> list[str]:
+        """Write starts, reports and ends in one pipeline; return the outcome of each end."""
+        with self._pipe:
+            now = time.monotonic()
+            starts = [(r, now - r.since) for r in fresh if not r.started]
+            with self._wake:
+                reports = [r.report() for r in fresh] + [report for report, _ in ends if report is not None]
+            batch = moves.Batch(
+                starts=[(r.token, r.worker, ago, r.meta()) for r, ago in starts],
+                reports=reports, cap=LOG_CAP, ends=[end for _, end in ends],
+            )  # fmt: skip
+            try:
+                verdicts, stopped, outcomes = batch.write(self.client, self.space)
+            except BaseException:
+                self._keep(fresh, reports)
+                raise
         for (running, _), verdict in zip(starts, verdicts, strict=True):
             running.started = True
             if verdict != "ok":
@@ -209,6 +241,7 @@ class Writer:
         for (_, end), outcome in zip(ends, outcomes, strict=True):
             if outcome == "late":
                 logger.warning("The result of job %s came after its lease had passed to another worker.", end.id)
+        return outcomes
 
     def _keep(self, fresh: list[Running], reports: list[moves.Report]) -> None:
         """Put back what could not be written; beyond the bound, lines are dropped and counted."""

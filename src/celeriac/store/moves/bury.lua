@@ -8,7 +8,7 @@ bury(id, value, now, A(2))
 local r = call('HMGET', record(id), 'state', 'fence')
 if r[1] and not TERMINAL[r[1]] and tonumber(r[2] or 0) == fence and A(3) == '1' then
   close(id, 'lost', now, A(2))
-  store_lost(id)
+  store_end(id, 'lost', A(2))
   journal(id, 'lost', fence, now, A(2))
 end
 return 1

@@ -4,17 +4,15 @@
 local now = time()
 local id, reason = A(1), A(2)
 local rec = record(id)
-local r = call('HMGET', rec, 'state', 'retries', 'fence', 'started')
+local r = call('HMGET', rec, 'state', 'retries', 'fence', 'body')
 local state = r[1]
 if not state then return '' end
 if state == 'cancelled' then return state end
 if TERMINAL[state] then return '!' .. state end
 local token = id .. ':' .. (r[3] or '0')
-local running = call('ZSCORE', P .. 'inflight', token) and r[4] == r[3] and r[3]
-local fetched = call('ZSCORE', P .. 'inflight', token)
-if fetched or running then -- a worker has it: its start or its next report will be refused
+if call('ZSCORE', P .. 'inflight', token) then -- a worker has it: its start or its next report will be refused
   call('HSET', rec, 'cancel', reason)
-  if state ~= MOVES.cancel.to and running then
+  if state ~= MOVES.cancel.to then
     call('HSET', rec, 'state', MOVES.cancel.to)
     journal(id, MOVES.cancel.to, tonumber(r[3]), now, reason)
   end
@@ -24,7 +22,10 @@ if fetched or running then -- a worker has it: its start or its next report will
 end
 local member = id .. ':' .. (r[2] or '0')
 local value = undelay(member)
-if value then keep_message(id, value) end
+if value then
+  keep_message(id, value)
+  if r[4] then drop_later(unpack_message(value)) end
+end
 call('SET', RESULT .. id, A(3), 'PX', KEEP)
 call('PUBLISH', RESULT .. id, A(3))
 close(id, 'cancelled', now, reason)

@@ -12,9 +12,7 @@ if r[1] and (TERMINAL[r[1]] or tonumber(r[3] or 0) ~= fence or superseded(envelo
   return 1
 end
 if r[4] then -- asked to stop before it began: it need not wait for that
-  close(id, 'cancelled', now, r[4])
-  keep_message(id, value)
-  journal(id, 'cancelled', nil, now, r[4])
+  end_cancelled(id, nil, now, r[4], value)
   return 1
 end
 local due = int(now + N(2))

@@ -29,7 +29,11 @@ local function deliver(raw, key, queue, acknowledged)
     token = e.tag .. '-' .. call('INCR', P .. 'strangers') .. ':0'
   else
     local rec = record(e.id)
-    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due', 'former')
+    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due', 'former', 'cancel')
+    if r[7] and not TERMINAL[r[1]] then -- asked to stop before it began
+      end_cancelled(e.id, nil, now, r[7], pack(queue, key, raw))
+      r[1] = 'cancelled'
+    end
     if r[1] and (TERMINAL[r[1]] or superseded(e, r[2], r[3], r[6])) then
       count('dropped')
       if r[1] == 'cancelled' then keep_message(e.id, pack(queue, key, raw)) end

@@ -8,7 +8,7 @@ local now = time()
 local function end_attempt(at)
   local id, fence, move, error, reason = A(at), N(at + 1), A(at + 2), A(at + 6), A(at + 7)
   local rec, token = record(id), id .. ':' .. int(fence)
-  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts')
+  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried')
   local function acknowledge() if A(at + 8) == '1' and fence > 0 then settle(token) end end
   local function store()
     if A(at + 9) ~= '1' then return end
@@ -26,6 +26,11 @@ local function end_attempt(at)
     return 'ok'
   end
   if fence > 0 and tonumber(r[2] or 0) ~= fence then
+    if tonumber(r[6] or 0) == fence then -- its retry has been fetched already
+      note_attempt(rec, now, move, A(at + 5), int(now - N(at + 4)))
+      acknowledge()
+      return 'ok'
+    end
     count('late_results')
     acknowledge()
     return 'late'
@@ -36,7 +41,8 @@ local function end_attempt(at)
     return 'done'
   end
   local to = MOVES[move].to
-  if r[4] and to == 'retrying' then to = 'cancelled' end
+  local stopped = r[4] and to == 'retrying' -- instead of its retry
+  if stopped then to = 'cancelled' end
   if r[4] and to == 'cancelled' then reason = r[4] end
   local value = to ~= 'succeeded' and call('HGET', P .. 'inflight:messages', token)
   acknowledge()
@@ -52,13 +58,23 @@ local function end_attempt(at)
     journal(id, to, fence, now, reason)
     return 'ok'
   end
+  if to == 'scheduled' then -- other jobs do its work, the last of them under its id
+    note_attempt(rec, now, move)
+    if tonumber(r[6] or 0) ~= fence then
+      call('HSET', rec, 'state', to, 'reason', 'after its parent')
+      call('HDEL', rec, 'tag')
+      call('PEXPIRE', rec, KEEP * 7)
+      journal(id, to, fence, now, 'replaced')
+    end
+    return 'ok'
+  end
   if r[5] then
     note_attempt(rec, now, to)
     if to == 'succeeded' then call('HDEL', rec, 'error') end -- of an earlier attempt
   end
   close(id, to, now, reason)
-  if value and A(at + 8) == '1' then keep_message(id, value) end
-  store()
+  if value then keep_message(id, value) end
+  if stopped then store_end(id, to, reason) else store() end
   journal(id, to, fence, now, reason)
   return 'ok'
 end

@@ -2,7 +2,7 @@
 -- ARGV: list key, queue, raw message, id, task, retries, delivery tag, delay (ms, -1 none), deadline (ms, 0 none),
 --       queue cap (0 none), fence of the attempt that publishes its own retry (0 none, -1 a job restored from the
 --       history: queued only where nothing is known of it), n, (field, value) × n/2 (the first is `args`),
---       m, (id, task) × m/2 of the jobs that follow this one in its chain or chord.
+--       m, (id, task, `chain` | `body`) × m/3 of the jobs that follow this one in its chain, or its chord's body.
 -- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | cancelled.
 -- Race closed: a producer that gave up waiting (deadline) never finds its job queued afterwards.
 local now = time()
@@ -21,20 +21,27 @@ local r = call('HMGET', rec, 'state', 'retries', 'tag', 'fence', 'cancel')
 if fence < 0 and (r[1] or call('EXISTS', P .. 'gone:' .. id) == 1) then return { 'duplicate', int(now) } end
 local state = delay > 0 and 'scheduled' or 'queued'
 if not r[3] and r[1] and TERMINAL[r[1]] then return { 'cancelled', int(now) } end -- cancelled before its parent was done
-if r[1] and not r[3] then call('PERSIST', rec) end
+if r[1] and not TERMINAL[r[1]] then call('PERSIST', rec) end
 if r[3] then
+  local given = {}
+  for i = 1, n, 2 do given[A(12 + i)] = A(13 + i) end
   if r[3] == tag then return { 'duplicate', int(now) } end
   if fence > 0 then -- an attempt asks for its own retry: it must still own the job
     if TERMINAL[r[1]] or tonumber(r[4] or 0) ~= fence then count('late_retries') return { 'superseded', int(now) } end
     if r[5] then return { 'cancelled', int(now) } end
   end
   if TERMINAL[r[1]] then -- the caller reuses an id: the same job runs again
-    reopen(id)
+    -- its own parent does not: it ran twice, or finds out late that it had lost its lease
+    if given.parent_id and call('HGET', rec, 'parent_id') == given.parent_id then return { 'duplicate', int(now) } end
+    reopen(id, now)
+  elseif tonumber(given.nesting or 0) > tonumber(call('HGET', rec, 'nesting') or 0) then -- it replaces itself
+    fence = tonumber(r[4] or 0)
   elseif retries <= tonumber(r[2] or 0) then
     return { 'duplicate', int(now) }
   elseif delay > 0 then
     state = 'retrying'
   end
+  if fence > 0 then call('HSET', rec, 'retried', fence) end
 end
 local fields = { 'state', state, 'task', task, 'queue', queue, 'retries', retries, 'tag', tag, 'reason', '' }
 for i = 1, n do fields[#fields + 1] = A(12 + i) end
@@ -58,13 +65,16 @@ else
 end
 call('HSET', rec, unpack(fields))
 journal(id, state, nil, now, fence < 0 and 'restored' or '')
-local base = 13 + n
-for i = 1, N(base), 2 do -- jobs that are not published yet are known, and say why they wait
+local base, followers = 13 + n, {}
+for i = 1, N(base), 3 do -- jobs that are not published yet are known, and say why they wait
   local child = record(A(base + i))
   if call('EXISTS', child) == 0 then
     call('HSET', child, 'state', 'scheduled', 'task', A(base + i + 1), 'reason', 'after its parent', 'parent', id,
       'created_at', int(now), 'seq', 1)
     call('PEXPIRE', child, KEEP * 7)
   end
+  local how = A(base + i + 2)
+  followers[how] = (followers[how] or '') .. A(base + i) .. ' '
 end
+for how, ids in pairs(followers) do call('HSET', rec, how, ids) end
 return { state, int(now) }

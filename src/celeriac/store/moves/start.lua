@@ -1,4 +1,5 @@
--- An attempt begins. ARGV: token, worker, started (ms before now), Celery's STARTED meta ('' none)
+-- An attempt begins. ARGV: token, worker, started (ms before now), Celery's STARTED meta ('' none), 1 if it is never
+-- repeated | 0
 -- Reply: 'ok' | 'late' (the job is not this attempt's any more) | 'cancelled' (it was asked to stop).
 local now = time()
 local token = A(1)
@@ -14,5 +15,6 @@ call('HINCRBY', rec, 'attempt', 1)
 call('HSET', rec, 'state', MOVES.start.to, 'started', fence, 'started_at', int(now - N(3)), 'worker', A(2),
   'reason', '')
 if A(4) ~= '' then call('SET', RESULT .. id, A(4), 'PX', KEEP) end
+if A(5) == '1' then call('HSET', rec, 'once', 1) end
 journal(id, MOVES.start.to, fence, now)
 return 'ok'
