@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from flask.cli import with_appcontext
 
 from celeriac import actions
 from celeriac.actions import resource
@@ -17,6 +18,7 @@ from celeriac.store import dead
 @click.option("--after", metavar="ID", help="Those before this letter in time.")
 @json_option
 @click.pass_context
+@with_appcontext
 def list_dead(ctx: click.Context, size: int, after: str | None, as_json: bool) -> None:
     """List dead letters, the newest first: jobs lost too often, messages that nobody can read."""
     if ctx.invoked_subcommand is not None:

@@ -96,7 +96,7 @@ def publish_args(space: Space, s: Submission) -> tuple[Arg, ...]:
     """Return the arguments of the publish move."""
     fields = [word for pair in s.fields.items() for word in pair]
     followers = [word for follower in s.followers for word in follower]
-    delay = -1 if s.delay is None else ms(s.delay)
+    delay = -1 if s.delay is None else ms(s.delay) + 1  # both clocks are cut to milliseconds: never before its time
     head = (s.key, s.queue, s.raw, s.id, s.task, s.retries, s.tag, delay, s.deadline, s.cap, s.fence)
     return (*space.head(), *head, len(fields), *fields, len(followers), *followers)
 
