@@ -8,13 +8,13 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from celeriac.api import dead, document, health, jobs, problems, queues, session, tasks, workers
+from celeriac.api import dead, document, health, jobs, metrics, problems, queues, session, tasks, workers
 from celeriac.api.answers import HSTS, SECURITY_HEADERS
 from celeriac.api.door import visit
 from celeriac.errors import CeleriacError
 
 NAME = "celeriac_api"
-OUTSIDE = ("/healthz", "/readyz")
+OUTSIDE = ("/healthz", "/readyz", "/metrics")
 TABLES = (
     tasks.table,
     jobs.table,
@@ -23,6 +23,7 @@ TABLES = (
     dead.table,
     session.table,
     health.table,
+    metrics.table,
     document.table,
 )
 

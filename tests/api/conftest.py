@@ -1,0 +1,66 @@
+"""An app over an empty database for each test, with people at its door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from celeriac.worker.embedded import embedded_worker
+from tests.api.served import Hand, Person, make_app
+
+
+@pytest.fixture
+def app(broker_url: str) -> Flask:
+    """An app as in production: closed, with a good secret."""
+    return make_app(broker_url)
+
+
+@pytest.fixture
+def open_app(broker_url: str) -> Flask:
+    """The same app in local development."""
+    return make_app(broker_url, CELERIAC_LOCAL=True)
+
+
+@pytest.fixture
+def me(open_app: Flask) -> Person:
+    """Whoever sits at this machine, in local development."""
+    return Person(open_app, "")
+
+
+@pytest.fixture
+def ann(app: Flask) -> Person:
+    """Somebody who submits and reads."""
+    return Person(app, "ann", "submit", "read")
+
+
+@pytest.fixture
+def bob(app: Flask) -> Person:
+    """Somebody else who submits and reads."""
+    return Person(app, "bob", "submit", "read")
+
+
+@pytest.fixture
+def olga(app: Flask) -> Person:
+    """An operator."""
+    return Person(app, "olga", "operate")
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Person:
+    """Somebody without a token."""
+    return Person(app, "")
+
+
+@pytest.fixture
+def hand(app: Flask) -> Hand:
+    """A worker whose every step is the test's."""
+    return Hand(app.extensions["celeriac"].context)
+
+
+@pytest.fixture
+def worker(app: Flask) -> Iterator[None]:
+    """A worker that does every job of the app."""
+    with embedded_worker(app.extensions["celery"]):
+        yield

@@ -1,0 +1,121 @@
+"""An app with jobs for what HTTP must do with them, closed as in production, and people with tokens."""
+
+from __future__ import annotations
+
+import enum
+import time
+from datetime import date
+from typing import Annotated, Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import BaseModel, Field
+
+from celeriac import Celeriac, current_job, job, needs
+from celeriac.auth.caller import scopes_of
+from tests.steering.steered import Hand
+
+SECRET_KEY = "6f1d0c5ab29e4d7788aa3c10f4be92d1c5"
+
+
+class Size(enum.StrEnum):
+    """How large."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Address(BaseModel):
+    """Where to send it."""
+
+    street: str
+    zip: Annotated[str, Field(pattern=r"^\d{5}$")]
+
+
+@job(name="sum_up")
+def sum_up(numbers: list[float]) -> float:
+    """Add numbers."""
+    return sum(numbers)
+
+
+@job(name="order", queue="orders")
+def order(
+    item: Annotated[str, Field(min_length=1, max_length=50)],
+    to: Address,
+    size: Size = Size.SMALL,
+    on: date | None = None,
+    count: Annotated[int, Field(ge=1, le=10)] = 1,
+) -> dict[str, Any]:
+    """Order something.
+
+    The longer description.
+    """
+    return {"item": item, "to": to.street, "size": size, "on": on.isoformat() if on else None, "count": count}
+
+
+@job(name="blow_up", max_retries=0)
+def blow_up(password: str) -> None:
+    """Fail, and say too much."""
+    print(f"Working with {password}")
+    raise RuntimeError(f"Could not log in with {password}")
+
+
+@job(name="echo")
+def echo(text: str, times: int = 1) -> str:
+    """Return the text."""
+    return text * times
+
+
+@job(name="stay_on", queue="io")
+def stay_on() -> None:
+    """Run until somebody stops it."""
+    while True:
+        current_job.check()
+        time.sleep(0.02)
+
+
+def make_app(broker_url: str, **config: Any) -> Flask:
+    """Return an app that is closed, unless `config` says otherwise."""
+    app = Flask("served")
+    app.config.from_mapping(BROKER_URL=broker_url, SECRET_KEY=SECRET_KEY, **config)
+    Celeriac(app)
+
+    @app.post("/own")
+    @needs("submit")
+    def own() -> dict[str, str]:
+        return {"id": sum_up.delay([1.0]).id}
+
+    return app
+
+
+def token(app: Flask, owner: str, *scopes: str) -> str:
+    """Return the text of a new token."""
+    text, _ = app.extensions["celeriac"].api.tokens.create(owner, scopes_of(scopes))
+    return text
+
+
+class Person:
+    """Somebody with a token, at the app's door."""
+
+    def __init__(self, app: Flask, owner: str, *scopes: str) -> None:
+        self.token = token(app, owner, *scopes) if scopes else ""
+        self.client: FlaskClient = app.test_client()
+
+    def __call__(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        """Send one request."""
+        headers = dict(options.pop("headers", {}))
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if json is not None:
+            options["json"] = json
+        return self.client.open(path, method=method, headers=headers, **options)
+
+    def submit(self, task: str = "sum_up", **arguments: Any) -> str:
+        """Submit a job and return its id."""
+        answer = self("POST", f"/api/tasks/{task}", arguments or {"numbers": [1.0, 2.0]})
+        assert answer.status_code == 202, answer.get_data(as_text=True)
+        id: str = answer.json["id"]
+        return id
+
+
+__all__ = ["SECRET_KEY", "Hand", "Person", "make_app", "token"]
