@@ -13,7 +13,7 @@ from flask import Flask
 
 from celeriac import Celeriac
 from celeriac.history.copier import Copier, space_of
-from celeriac.history.database import Database, url_of
+from celeriac.history.database import Database
 from celeriac.store import moves
 from celeriac.store.moves import Space
 from tests.history.postgres import Postgres
@@ -114,13 +114,13 @@ class House:
 
 
 @pytest.fixture
-def make_house(broker_url: str, database_url: str) -> Iterator[Callable[..., House]]:
-    """Make an app over an empty Redis and an empty database; every call is another process of it."""
+def make_house_at(broker_url: str) -> Iterator[Callable[..., House]]:
+    """Make an app over an empty Redis and this database; every call is another process of it."""
     made: list[House] = []
 
-    def make(**config: Any) -> House:
+    def make(url: str, **config: Any) -> House:
         app = Flask(f"house_{secrets.token_hex(3)}")
-        app.config.update(BROKER_URL=broker_url, DATABASE_URL=database_url, **config)
+        app.config.update({"BROKER_URL": broker_url, "DATABASE_URL": url, **config})
         Celeriac(app)
         celery = app.extensions["celery"]
         house = House(app, Copier(celery.settings, celery))
@@ -134,9 +134,12 @@ def make_house(broker_url: str, database_url: str) -> Iterator[Callable[..., Hou
 
 
 @pytest.fixture
+def make_house(make_house_at: Callable[..., House], database_url: str) -> Callable[..., House]:
+    """Make an app over an empty Redis and an empty database of each kind."""
+    return lambda **config: make_house_at(database_url, **config)
+
+
+@pytest.fixture
 def house(make_house: Callable[..., House]) -> House:
     """An app over an empty Redis and an empty database."""
     return make_house()
-
-
-__all__ = ["House", "url_of"]

@@ -61,7 +61,7 @@ class Rebuild:
                 closed = (
                     gaps.c.birth == self.birth,
                     gaps.c.rebuilt_at.is_(None),
-                    gaps.c.before_entry >> SHIFT <= self.until,
+                    gaps.c.before_entry < (self.until + 1) << SHIFT,
                 )
                 connection.execute(update(gaps).where(*closed).values(rebuilt_at=now))
         if self._place == 0:
