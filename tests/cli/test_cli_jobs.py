@@ -102,6 +102,7 @@ def test_the_exit_code_tells_how_it_ended(served: Run) -> None:
     assert (failed.code, failed.out) == (1, "")
     assert "ValueError: it broke" in failed.err
     assert late.code == 124
+    assert late.err.splitlines()[0].split(": ")[1].startswith("It is scheduled for")
     assert "It has not ended in 0.2 s. It is scheduled for" in late.err
 
 

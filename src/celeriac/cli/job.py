@@ -66,7 +66,7 @@ def submit(
     if wait:
         _wait(id, timeout, as_json)
     else:
-        say(_resource(id), as_json, lambda: id) if as_json else click.echo(id)
+        say(_resource(id) if as_json else id, as_json, lambda: id)
 
 
 @jobs.command()
@@ -177,15 +177,16 @@ def _wait(id: str, timeout: float | None, as_json: bool) -> None:
 
 
 def _tell() -> Any:
-    """Return what says a job's progress on the terminal, each thing once."""
-    told: list[str] = []
+    """Return what says on the terminal why a job waits and how far it is, each thing once."""
+    app, told = context(), [""]
 
     def tell(job: record.Record) -> None:
         far = resource.progress_resource(job)
-        words = f"{job.state} {shown.progress_words(far)}" if far else str(job.state)
-        if told[-1:] != [words]:
-            told[:] = [words]
-            click.echo(shown.plain(f"□ {job.id} {words}"), err=True)
+        why = None if far else actions.waiting(app, job)
+        news = f"{job.state} {shown.progress_words(far)}" if far else f"{job.state} {why.reason if why else ''}"
+        if news != told.pop():  # a place in a queue may change every second: the reason is said once
+            click.echo(shown.plain(f"□ {job.id} " + (f"{job.state}: {why.sentence}" if why else news)), err=True)
+        told.append(news)
 
     return tell
 

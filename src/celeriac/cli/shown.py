@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from celeriac.registry import Registry, TaskSpec
+from celeriac.registry import TaskSpec
 
 MARKS = {"succeeded": "■", "failed": "✕", "cancelled": "✕", "lost": "✕"}
 
@@ -106,11 +106,6 @@ def outcome(shown: dict[str, Any]) -> str:
     why = f"{error.get('type')}: {error.get('message')}" if error else shown.get("reason") or ""
     mark = MARKS.get(shown["state"], "□")
     return plain(f"{mark} {shown['task']} {shown['id']} {shown['state']} {why}".rstrip())
-
-
-def nearest(tasks: Registry) -> str:
-    """Return the sentence for an app without jobs."""
-    return "" if tasks else "This app has no jobs: decorate a function with @job."
 
 
 def _short(value: object) -> str:

@@ -12,7 +12,10 @@ Client: TypeAlias = Any
 
 def moment(value: Any) -> datetime | None:
     """Read a time of ours: milliseconds since the epoch."""
-    return datetime.fromtimestamp(float(value) / 1000, UTC) if value else None
+    try:
+        return datetime.fromtimestamp(float(value) / 1000, UTC) if value else None
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
 
 
 def load(text: str | bytes | None) -> Any:
