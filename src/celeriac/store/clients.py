@@ -6,10 +6,10 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, NoScriptError, OutOfMemoryError, RedisError, ResponseError, TimeoutError
 from redis.retry import Retry
 
-__all__ = ["NoScriptError", "RedisError", "ResponseError", "TimeoutError", "from_url", "over"]
+__all__ = ["NoScriptError", "OutOfMemoryError", "RedisError", "ResponseError", "TimeoutError", "from_url", "over"]
 
 
 def over(pool: Any) -> redis.Redis:
@@ -20,11 +20,13 @@ def over(pool: Any) -> redis.Redis:
 def from_url(url: str, timeout: float = 2.0, **options: Any) -> redis.Redis:
     """Return a client of its own: connects late, answers or fails within `timeout` seconds, retries once at once.
 
+    What was not answered in time is not asked again: it may have been done, and its caller has no time left.
     redis-py 8 would otherwise retry ten times with back-off (redis/_defaults.py).
     """
     options.setdefault("socket_timeout", timeout)
     options.setdefault("socket_connect_timeout", timeout)
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options)
+    retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+    return redis.Redis.from_url(url, retry=retry, **options)
 
 
 def milliseconds(client: Any) -> int:

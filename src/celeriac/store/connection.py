@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from celeriac.config import Settings
@@ -23,8 +24,16 @@ def connect(settings: Settings) -> Client:
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Turn a silent or absent Redis into BrokerUnavailable."""
+    """Turn a silent or absent Redis, or one that takes no writes, into BrokerUnavailable."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise BrokerUnavailable("Redis does not answer.", "Start it, or set BROKER_URL to one that runs.") from error
+    except OutOfMemoryError as error:
+        raise BrokerUnavailable(
+            "Redis is full; nothing was done.", "Raise its maxmemory, or delete what is not needed."
+        ) from error
+    except ReadOnlyError as error:
+        raise BrokerUnavailable(
+            "This Redis takes no writes: it is a replica.", "Set BROKER_URL to its primary."
+        ) from error
