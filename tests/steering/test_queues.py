@@ -135,10 +135,10 @@ def test_a_purge_cancels_what_is_ready_and_nothing_else(app: Flask, context: Con
 
 
 def test_a_large_queue_is_purged_in_several_moves(context: Context) -> None:
-    context.client.lpush("celery", *["{}"] * (2 * queues.CHUNK + 1))
+    context.client.lpush("celery", *["{}"] * (2 * queues.MOVED + 1))
     before = context.client.info("commandstats")["cmdstat_rpop"]["calls"]
 
-    assert queues.purge(context.client, context.space, "celery") == (2 * queues.CHUNK + 1, 0)
+    assert queues.purge(context.client, context.space, "celery") == (2 * queues.MOVED + 1, 0)
     assert context.client.info("commandstats")["cmdstat_rpop"]["calls"] - before == 3
 
 

@@ -21,7 +21,8 @@ from celeriac.store.scripts import script
 
 PRIORITY_STEPS = (0, 3, 6, 9)  # kombu's (kombu/transport/redis.py)
 SEPARATOR = "\x06\x16"  # kombu's, between queue and priority, and in its bindings
-CHUNK = 500  # messages per move: none takes longer than a few milliseconds
+LOOKED_AT = 500  # messages per census
+MOVED = 50  # messages per purge or release: neither holds up the server for more than a few milliseconds
 BINDINGS_SCANNED = 20  # rounds of SCAN; a larger database names its queues elsewhere
 OF_CELERY_ITSELF = ("pidbox", "celeryev")  # remote control and events, not jobs
 
@@ -92,7 +93,7 @@ def purge(client: Client, space: Space, name: str, steps: Sequence[int] = PRIORI
         for key in _keys(space, name, steps):
             left = int(client.llen(key))
             while left > 0:
-                args = (key, name, min(CHUNK, left), "purged", meta)
+                args = (key, name, min(MOVED, left), "purged", meta)
                 n, ended = script("purge")(client, *space.head(), *args)
                 left = left - n if n else 0
                 taken, cancelled = taken + n, cancelled + ended
@@ -145,7 +146,7 @@ def revoked(id: str, message: str) -> str:
 def _release(client: Client, space: Space, which: str) -> int:
     moved, left = 0, int(client.zcard(space.keys + which))
     while left > 0:
-        n = int(script("release")(client, *space.head(), which, min(CHUNK, left)))
+        n = int(script("release")(client, *space.head(), which, min(MOVED, left)))
         left = left - n if n else 0
         moved += n
     return moved
@@ -231,9 +232,9 @@ def _id(raw: bytes) -> str:
 
 def _in_flight(client: Client, space: Space) -> dict[str, int]:
     counts: dict[str, int] = {}
-    rank, seen, deadline = 0, CHUNK, time.monotonic() + 1.0
-    while seen == CHUNK and time.monotonic() < deadline:
-        seen, *pairs = script("census")(client, *space.head(), rank, CHUNK)
+    rank, seen, deadline = 0, LOOKED_AT, time.monotonic() + 1.0
+    while seen == LOOKED_AT and time.monotonic() < deadline:
+        seen, *pairs = script("census")(client, *space.head(), rank, LOOKED_AT)
         for queue, n in zip(pairs[::2], pairs[1::2], strict=True):
             counts[queue.decode()] = counts.get(queue.decode(), 0) + n
         rank += seen
