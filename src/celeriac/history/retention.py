@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from sqlalchemy import delete, or_, select
 
@@ -32,6 +33,7 @@ def prune(database: Database, retention: float, now: float | None = None) -> int
     if keys and database.is_sqlite:
         with database.read() as connection:
             connection.exec_driver_sql("COMMIT")  # it frees pages only outside a transaction
-            connection.exec_driver_sql(f"PRAGMA incremental_vacuum({PAGES})").all()
+            plain: Any = connection.connection.dbapi_connection
+            plain.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
             connection.exec_driver_sql("BEGIN")
     return len(keys)

@@ -17,7 +17,7 @@ from celeriac.store.moves import RESULT_PREFIX, Space
 from celeriac.store.replies import Client, load, load_object, moment
 from celeriac.store.scripts import Arg, script
 
-INTERNAL = ("started", "former", "lines")
+INTERNAL = ("started", "former", "lines", "trail", "cut")
 PAGE = 200  # log lines per round trip
 
 
@@ -134,6 +134,12 @@ def read_many(client: Client, space: Space, ids: Iterable[str]) -> list[Record |
         return [_record(id, fields, None) for id, fields in zip(wanted, pipe.execute(), strict=True)]
 
 
+def from_fields(id: str, fields: Mapping[str, str], result: str | None) -> Record | None:
+    """Read a record from its fields as they were stored elsewhere, with its result (JSON); None for no record."""
+    kept = {name.encode(): value.encode(errors="replace") for name, value in fields.items()}
+    return _record(id, kept, b'{"result":%s}' % result.encode() if result else None)
+
+
 def exists(client: Client, space: Space, id: str) -> None:
     """Raise UnknownJob or ExpiredJob unless there is a record."""
     pipe = client.pipeline(transaction=False)
@@ -150,7 +156,7 @@ def log(client: Client, space: Space, id: str, after_seq: int = 0) -> list[Line]
     lines: list[Line] = []
     while True:  # from the end: whoever follows a log has read most of it
         with reachable():
-            page = [_line(raw) for raw in client.lrange(key, end - PAGE + 1, end)]
+            page = [read_line(raw) for raw in client.lrange(key, end - PAGE + 1, end)]
         lines = [line for line in page if line.seq > after_seq] + lines
         if len(page) < PAGE or page[0].seq <= after_seq:
             return lines
@@ -268,7 +274,8 @@ def _attempts(text: str) -> tuple[Attempt, ...]:
     return tuple(Attempt(row[0], moment(row[1]), moment(row[2]), row[3]) for row in rows if len(row) == 4)
 
 
-def _line(raw: bytes) -> Line:
+def read_line(raw: bytes) -> Line:
+    """Return a line as the log keeps it."""
     sequence, _, text = raw.decode(errors="replace").partition(" ")
     said = load_object(text) or {"m": text}
     return Line(int(sequence), moment(said.get("t")), str(said.get("l") or ""), str(said.get("m") or ""))

@@ -1,0 +1,107 @@
+"""Speaks SQL for one app: everything that others may ask of the history. Opens nothing before the first question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from celeriac.config import Settings
+from celeriac.errors import Conflict
+from celeriac.history import claims, gaps, migrate, pages, retention, statistics
+from celeriac.history.copier import Copier, space_of
+from celeriac.history.database import Database, url_of
+from celeriac.history.filters import Filter
+from celeriac.history.reconcile import Reconciled, Reconciler
+from celeriac.history.status import Status, status
+from celeriac.store.record import Record
+
+
+class History:
+    """The history of one app. Every question raises HistoryUnavailable or HistoryUnfit where SQL does not answer."""
+
+    def __init__(self, settings: Settings, celery: Any) -> None:
+        self._settings = settings
+        self._celery = celery
+        self._database = Database(url_of(settings))
+
+    @property
+    def on(self) -> bool:
+        """Is there a history?"""
+        return self._settings.history
+
+    # -- jobs ---------
+
+    def page(self, filter: Filter, size: int = 50, token: str = "") -> pages.Page:
+        """Return some jobs, the newest first. Raises BadRequest for a filter or a token that makes no sense."""
+        return pages.list_jobs(self._database, filter, size, token)
+
+    def find(self, id: str) -> Record | None:
+        """Return a job, also long after Redis has forgotten it; None when it is not known."""
+        return pages.find_job(self._database, id)
+
+    def timeline(self, id: str) -> list[pages.Transition]:
+        """Return everything that happened to a job, the oldest first."""
+        return pages.timeline(self._database, id)
+
+    def count(self, filter: Filter) -> int:
+        """Return how many jobs fit."""
+        return pages.count_jobs(self._database, filter)
+
+    def ids(self, filter: Filter, most: int | None = None) -> Iterator[str]:
+        """Yield the ids of all jobs that fit when asked, for what is done to many of them."""
+        return pages.ids(self._database, filter, most)
+
+    # -- numbers ---------
+
+    def counts(self) -> list[statistics.Count]:
+        """Return how many jobs of each task are in each state; may take a tenth of a second at a million jobs."""
+        return statistics.counts(self._database)
+
+    def series(
+        self, since: datetime, until: datetime, step: int, task: str | None = None, queue: str | None = None
+    ) -> list[statistics.Point]:
+        """Return throughput, failures, run time and queue wait for each `step` seconds. Raises BadRequest."""
+        return statistics.series(self._database, since, until, step, task, queue)
+
+    # -- care ---------
+
+    def status(self) -> Status:
+        """Return how the copying goes; asks Redis alone. Raises BrokerUnavailable."""
+        return status(self._celery.client, space_of(self._settings), self.on)
+
+    def gaps(self) -> list[dict[str, int | None]]:
+        """Return the gaps of the journal that were noted, the latest first."""
+        return list(gaps.list_gaps(self._database))
+
+    def version(self) -> tuple[str | None, str]:
+        """Return the version of the tables (None without any), and the one that this release needs."""
+        return migrate.present(self._database), migrate.newest()
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Bring the tables up to date; return (version before, version now)."""
+        return migrate.upgrade(self._database, self._settings.key_prefix)
+
+    def prune(self, seconds: float | None = None) -> int:
+        """Forget all jobs that ended longer ago than this (the setting, without); return how many."""
+        total = 0
+        while n := retention.prune(self._database, self._settings.history_retention if seconds is None else seconds):
+            total += n
+        return total
+
+    def reconcile(self) -> Reconciled:
+        """Queue again what Redis has forgotten. Raises Conflict while another process does, and claims.NotOurs."""
+        space, client = space_of(self._settings), self._celery.client
+        claims.claim(self._database, client, space, "")
+        done = Reconciler(self._database, client, space, self._celery).run()
+        if done is None:
+            raise Conflict("Another process is reconciling at this moment.", "Wait for it.")
+        return done
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        self._database.dispose()
+
+    def copier(self) -> Copier:
+        """Return what copies, for one process."""
+        return Copier(self._settings, self._celery)
