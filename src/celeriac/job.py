@@ -61,6 +61,19 @@ MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.DELETE: (TERMINAL, State.LOST),
 }
 
+#: One letter for each state, as the trail of a record keeps it: small for what moves on, capital for an end.
+LETTERS: dict[State, str] = {
+    State.SCHEDULED: "s",
+    State.QUEUED: "q",
+    State.RUNNING: "r",
+    State.RETRYING: "t",
+    State.CANCELLING: "c",
+    State.SUCCEEDED: "S",
+    State.FAILED: "F",
+    State.CANCELLED: "C",
+    State.LOST: "L",
+}
+
 #: Celery's word for each of our states, as `AsyncResult.state` shows it.
 CELERY_STATES: dict[State, str] = {
     State.SCHEDULED: "PENDING",

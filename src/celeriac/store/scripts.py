@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
-from celeriac.job import MOVES, TERMINAL, Move, State
+from celeriac.job import LETTERS, MOVES, TERMINAL, Move, State
 
 Arg = str | bytes | int | float
 
@@ -52,7 +52,9 @@ def rules(source: str) -> str:
         if move in named or ("MOVES[" in source and move in ENDS)
     )
     metas = ", ".join(f"{state} = '{json.dumps(meta)}'" for state, meta in END_METAS.items() if "END_METAS" in source)
-    return f"local TERMINAL = {{ {terminal} }}\nlocal MOVES = {{ {moves} }}\nlocal END_METAS = {{ {metas} }}\n"
+    letters = ", ".join(f"{state} = '{letter}'" for state, letter in LETTERS.items() if "LETTERS" in source)
+    tables = {"TERMINAL": terminal, "MOVES": moves, "END_METAS": metas, "LETTERS": letters}
+    return "".join(f"local {name} = {{ {rows} }}\n" for name, rows in tables.items())
 
 
 class Script:

@@ -1,7 +1,7 @@
 -- Shared by every move. ARGV opens with the prefix of our keys ("<global_keyprefix>celeriac:"), the prefix of Celery's
 -- result keys, how long finished jobs are kept (ms), the lease (ms) and the losses allowed; a move's own arguments
 -- follow as A(1), A(2) … Keys are built here, not passed: ids are known only inside. One server, no Redis Cluster.
--- The rules (MOVES, TERMINAL, END_METAS) are written in above this text from job.py.
+-- The rules (MOVES, TERMINAL, LETTERS, END_METAS) are written in above this text from job.py.
 local P, RESULT, KEEP = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local LEASE, MAX_LOSSES = tonumber(ARGV[4]), tonumber(ARGV[5])
 local call = redis.call
@@ -60,13 +60,20 @@ local function ring(queue)
   if call('LLEN', bell) == 0 then call('LPUSH', bell, '1') end
 end
 
-local JOURNAL = 100000
+-- A transition goes to the journal of all jobs and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that
+-- whoever watches the job is told of every one; the trail stays within what a small hash holds.
+local JOURNAL, TRAIL = 100000, 960
 local function journal(id, state, attempt, now, note)
-  local seq = call('HINCRBY', record(id), 'seq', 1)
+  local rec = record(id)
+  local r = call('HMGET', rec, 'seq', 'trail')
+  local seq, at = int((r[1] or 0) + 1), int(now)
+  local why = note and note ~= '' and ' ' .. note:gsub('%c', ' '):sub(1, 100) or ''
+  local trail = (r[2] or '') .. seq .. (LETTERS[state] or '?') .. at .. why .. '\n'
+  while #trail > TRAIL do trail = trail:gsub('^[^\n]*\n', '', 1) end
+  call('HSET', rec, 'seq', seq, 'trail', trail)
   call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 's', state, 'n', seq,
-    'a', attempt or '', 't', int(now), 'r', note or '')
+    'a', attempt or '', 't', at, 'r', note or '')
   call('PUBLISH', P .. 'wake:' .. id, seq)
-  return seq
 end
 
 -- Celery's own result of a job for which no worker answers, so that `AsyncResult.get()` ends.

@@ -70,7 +70,7 @@ for i = 1, N(base), 3 do -- jobs that are not published yet are known, and say w
   local child = record(A(base + i))
   if call('EXISTS', child) == 0 then
     call('HSET', child, 'state', 'scheduled', 'task', A(base + i + 1), 'reason', 'after its parent', 'parent', id,
-      'created_at', int(now), 'seq', 1)
+      'created_at', int(now), 'seq', 1, 'trail', '1' .. LETTERS.scheduled .. int(now) .. ' after its parent\n')
     call('PEXPIRE', child, KEEP * 7)
   end
   local how = A(base + i + 2)

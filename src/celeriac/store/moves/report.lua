@@ -2,6 +2,7 @@
 -- ARGV: cap of the log, then for each job: token, progress (JSON, '' none), Celery's meta ('' none), dropped, n, line × n
 -- Reply: {token of a job that was asked to stop, …}; reports of late attempts are refused and counted.
 local now = time()
+local STEPS = 64
 local cap, i, stop = N(1), 2, {}
 while A(i) do
   local token, progress, meta, dropped, n = A(i), A(i + 1), A(i + 2), N(i + 3), N(i + 4)
@@ -11,19 +12,24 @@ while A(i) do
   if r[1] and (TERMINAL[r[1]] or (fence > 0 and tonumber(r[2] or 0) ~= fence)) then
     count('late_reports')
   elseif r[1] then
-    local log = P .. 'log:' .. id
+    local log, steps = P .. 'log:' .. id, P .. 'steps:' .. id
     local entries = {}
     for k = 1, n do
       entries[#entries + 1] = call('HINCRBY', rec, 'seq', 1) .. ' ' .. A(i + 4 + k)
     end
     if progress ~= '' then
-      call('HSET', rec, 'progress', call('HINCRBY', rec, 'seq', 1) .. ' ' .. progress)
+      local step = call('HINCRBY', rec, 'seq', 1) .. ' ' .. progress
+      call('HSET', rec, 'progress', step)
+      call('RPUSH', steps, step) -- for a minute, so that a watcher who was away misses none
+      call('LTRIM', steps, -STEPS, -1)
+      call('PEXPIRE', steps, 60000)
       if meta ~= '' then call('SET', RESULT .. id, meta, 'PX', KEEP) call('PUBLISH', RESULT .. id, meta) end
     end
     if n > 0 then
       call('RPUSH', log, unpack(entries))
       local over = call('LLEN', log) - cap
       if over > 0 then
+        call('HSET', rec, 'cut', call('LINDEX', log, over - 1):match('^%d+')) -- the last line that is gone
         call('LTRIM', log, over, -1)
         dropped = dropped + over
       end
