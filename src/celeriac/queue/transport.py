@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from kombu import transport
@@ -10,7 +11,9 @@ from kombu.transport import redis as kombu_redis
 from celeriac.config import Settings
 from celeriac.queue.channel import Channel, SentinelChannel
 from celeriac.queue.poller import Poller
+from celeriac.store import clients
 
+AGAIN = 0.5  # seconds; kombu's retries of a publish follow at once, a consumer's after 2
 STOCK = {"redis": "kombu.transport.redis:Transport", "rediss": "kombu.transport.redis:Transport",
          "sentinel": "kombu.transport.redis:SentinelTransport"}  # fmt: skip
 OURS = {"redis": "celeriac.queue.transport:Transport", "rediss": "celeriac.queue.transport:Transport",
@@ -25,6 +28,17 @@ class Transport(kombu_redis.Transport):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.cycle = Poller()
+        self._silent_until = 0.0
+
+    def establish_connection(self) -> Any:
+        """Connect; a server that was silent a moment ago is not asked again at once, its producer would wait twice."""
+        if time.monotonic() < self._silent_until:
+            raise clients.TimeoutError("Redis did not answer in time.")
+        try:
+            return super().establish_connection()
+        except clients.TimeoutError:
+            self._silent_until = time.monotonic() + AGAIN
+            raise
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         super().register_with_event_loop(connection, loop)
