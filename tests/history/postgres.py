@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import psycopg
-import pytest
 
 SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_wal_size=256MB", "log_min_messages=fatal")
 MISSING = "PostgreSQL is not installed, and the history must hold on it too. On Debian: apt-get install postgresql"
@@ -24,7 +23,7 @@ def _binaries() -> Path:
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         if (folder / "pg_ctl").exists():
             return folder
-    pytest.fail(MISSING)
+    raise RuntimeError(MISSING)
 
 
 class Postgres:

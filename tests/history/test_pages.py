@@ -95,17 +95,18 @@ def test_words_of_arguments_and_errors_find_a_job(house: House, asked: History) 
     assert all_pages(asked, Filter(text="bob"), 5) == [other]
 
 
-@pytest.mark.parametrize("text", ['"', "' OR 1=1 --", "a* OR", "NEAR(", "&|!", "\\", "%", "x" * 400])
-def test_no_text_breaks_the_search(house: House, asked: History, text: str) -> None:
-    house.submit("mail.send", text)
+@pytest.mark.parametrize("text", ["' OR 1=1 --", "a* OR", "NEAR(", "x" * 400, "ab*"])
+def test_whatever_is_asked_for_is_only_words(house: House, asked: History, text: str) -> None:
+    house.submit("mail.send", "hello")
     house.copy()
-    if len(text) > 3 and text.isascii() and text[0] == "x":
-        assert asked.page(Filter(text=text)).items == []
-    elif any(c.isalnum() for c in text):
+
+    assert asked.page(Filter(text=text)).items == []
+
+
+@pytest.mark.parametrize("text", ['"', "&|!", "\\", "%", "*", "", "x" * 600])
+def test_what_has_no_words_is_refused(house: House, asked: History, text: str) -> None:
+    with pytest.raises(BadRequest, match="no words"):
         asked.page(Filter(text=text))
-    else:
-        with pytest.raises(BadRequest, match="no words"):
-            asked.page(Filter(text=text))
 
 
 def test_time_is_a_filter_like_the_others(house: House, asked: History) -> None:

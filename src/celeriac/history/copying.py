@@ -58,17 +58,19 @@ class Writes:
     transitions: list[Row] = field(default_factory=list)
     words: list[Row] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
-    counts: Counter[tuple[int, str, str, str]] = field(default_factory=Counter)
-    times: Counter[tuple[int, str, str, str, int]] = field(default_factory=Counter)
-    sums: Counter[tuple[int, str, str, str, int]] = field(default_factory=Counter)
+    counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    times: Counter[tuple[str, int, str, int]] = field(default_factory=Counter)
+    sums: Counter[tuple[str, int, str, int]] = field(default_factory=Counter)
 
     def count(self, at: int, row: Mapping[str, Any], state: str, times: Mapping[str, int]) -> None:
         """Count a job that was submitted or that ended at this time (ms)."""
-        self.counts[at, row["task"], row["queue"], state] += 1
-        for kind, ms in times.items():
-            key = (at, row["task"], row["queue"], kind, bin_of(ms))
-            self.times[key] += 1
-            self.sums[key] += ms
+        second = at // 1000
+        for scope in ("", f"t:{row['task']}", f"q:{row['queue']}"):
+            self.counts[scope, second, state] += 1
+            for kind, ms in times.items():
+                key = (scope, second, kind, bin_of(ms))
+                self.times[key] += 1
+                self.sums[key] += ms
 
 
 def jobs_of(entries: Iterable[Entry]) -> dict[str, Job]:
@@ -188,10 +190,11 @@ def _write_counts(connection: Connection, writes: Writes) -> None:
     counts: Counter[tuple[Any, ...]] = Counter()
     times: dict[tuple[Any, ...], list[int]] = {}
     for width in WIDTHS:
-        for (at, *rest), n in writes.counts.items():
-            counts[width, at // 1000 // width * width, *rest] += n
+        for (scope, at, state), n in writes.counts.items():
+            counts[width, scope, at // width * width, state] += n
         for key, n in writes.times.items():
-            total = times.setdefault((width, key[0] // 1000 // width * width, *key[1:]), [0, 0])
+            scope, at, kind, bin = key
+            total = times.setdefault((width, scope, at // width * width, kind, bin), [0, 0])
             total[0] += n
             total[1] += writes.sums[key]
     for table, sums, rows in (

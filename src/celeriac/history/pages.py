@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, union_all
 
 from celeriac.history.database import Database
 from celeriac.history.filters import Filter, found_words, page_token, read_token, word_key
@@ -21,8 +21,8 @@ from celeriac.history.schema import SHIFT, jobs, transitions
 from celeriac.job import State
 from celeriac.store.record import Record, from_fields
 
-SCAN = 1000  # keys looked at in one go where an index alone does not decide
-BUDGET = 0.03  # seconds after which such a page ends early
+SCAN = 400  # keys looked at in one go where an index alone does not decide
+BUDGET = 0.02  # seconds after which such a page ends early
 MOST = 500  # jobs of a page
 
 
@@ -100,19 +100,21 @@ def _find(connection: Connection, filter: Filter, before: int | None, size: int)
     low, beyond = filter.keys()
     place = beyond if before is None else min(before, beyond)
     rest = _rest(filter)
-    limit = max(SCAN, size + 1) if rest else size + 1
+    limit = max(SCAN, 2 * size) if rest else size + 1
     until = time.monotonic() + BUDGET
     rows: list[Row[Any]] = []
     while True:
-        keys = _keys(connection, filter, low, place, limit)
-        if keys:
-            asked = select(jobs).where(jobs.c.n.in_(keys), *rest).order_by(jobs.c.n.desc()).limit(size + 1 - len(rows))
-            rows += connection.execute(asked)
-            place = keys[-1]
+        keys = _keys(connection, filter, low, place, limit).subquery()
+        asked = select(jobs).join_from(keys, jobs, jobs.c.n == keys.c.n).where(*rest)
+        rows += connection.execute(asked.order_by(keys.c.n.desc()).limit(size + 1 - len(rows)))
         if len(rows) > size:
             return rows[:size], rows[size - 1].n
-        if len(keys) < limit:
+        if not rest:
             return rows, None
+        looked, lowest = connection.execute(select(func.count(), func.min(keys.c.n)).select_from(keys)).one()
+        if looked < limit:
+            return rows, None
+        place = lowest
         if time.monotonic() > until:
             return rows, place
 
@@ -122,23 +124,22 @@ def _rest(filter: Filter) -> list[ColumnElement[bool]]:
     return [*filter.places(), *filter.in_states()] if filter.text else filter.places()[1:]
 
 
-def _keys(connection: Connection, filter: Filter, low: int, beyond: int, limit: int) -> list[int]:
-    """Return the next keys that the driving index brings, the highest first."""
+def _keys(connection: Connection, filter: Filter, low: int, beyond: int, limit: int) -> Select[int]:
+    """Return the question for the next keys (`n`) that the driving index brings, the highest first."""
     dialect = connection.dialect.name
     if filter.text:
         n = word_key(dialect)
-        asked = found_words(filter.text, dialect).where(n >= low, n < beyond).order_by(n.desc()).limit(limit)
-        return list(connection.execute(asked).scalars())
+        return found_words(filter.text, dialect).where(n >= low, n < beyond).order_by(n.desc()).limit(limit)
     drive, n = filter.places()[:1], jobs.c.n
     inside = (n >= low, n < beyond)
     if not drive and not filter.states:
-        return list(connection.execute(select(n).where(*inside).order_by(n.desc()).limit(limit)).scalars())
+        return select(n).where(*inside).order_by(n.desc()).limit(limit)
     runs = [
         select(n).where(*drive, jobs.c.state == str(state), *inside).order_by(n.desc()).limit(limit).subquery()
         for state in filter.states or State
     ]
     together = union_all(*(select(run.c.n) for run in runs)).subquery()
-    return list(connection.execute(select(together.c.n).order_by(together.c.n.desc()).limit(limit)).scalars())
+    return select(together.c.n).order_by(together.c.n.desc()).limit(limit)
 
 
 def _record(row: Row[Any]) -> Record:

@@ -3,7 +3,8 @@
 1. A job's key `n` is its creation time shifted by 20 bits, so that one index serves order, page and time at once.
 2. A transition's key holds the journal's own entry number, so that none is stored twice.
 3. `history` is one row: how far the journal was copied. It changes in the transaction that stores what was copied.
-4. Buckets and timings are counted in that transaction, too: a chart never reads a million jobs.
+4. Buckets and timings are counted in that transaction, too, for all jobs (the scope ''), for each task (`t:name`) and
+   for each queue (`q:name`): a chart reads one run of the table's own key, never a million jobs.
 """
 
 from __future__ import annotations
@@ -98,9 +99,8 @@ buckets = Table(
     "celeriac_buckets",
     metadata,
     Column("width", Integer, primary_key=True, autoincrement=False),
+    Column("scope", Text, primary_key=True),
     Column("at", Big, primary_key=True, autoincrement=False),
-    Column("task", Text, primary_key=True),
-    Column("queue", Text, primary_key=True),
     Column("state", Text, primary_key=True),
     Column("jobs", Big, nullable=False),
     sqlite_with_rowid=False,
@@ -110,9 +110,8 @@ timings = Table(
     "celeriac_timings",
     metadata,
     Column("width", Integer, primary_key=True, autoincrement=False),
+    Column("scope", Text, primary_key=True),
     Column("at", Big, primary_key=True, autoincrement=False),
-    Column("task", Text, primary_key=True),
-    Column("queue", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("bin", SmallInteger, primary_key=True, autoincrement=False),
     Column("jobs", Big, nullable=False),

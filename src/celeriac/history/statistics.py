@@ -91,7 +91,8 @@ def series(
     task: str | None = None,
     queue: str | None = None,
 ) -> list[Point]:
-    """Return one point for each `step` (seconds, whole minutes or hours) of a time. Raises BadRequest.
+    """Return one point for each `step` (seconds, whole minutes or hours) of a time, of all jobs, of a task or of a
+    queue. Raises BadRequest.
 
     Minutes are kept for two days, hours as long as the jobs.
     """
@@ -103,13 +104,16 @@ def series(
         raise BadRequest(f"That is no time, or more than {MOST_POINTS} steps.", "Take a longer step.")
     if width == WIDTHS[0] and datetime.now(UTC).timestamp() - first > FINE + step:
         raise BadRequest("Minutes are kept for two days only.", "Take a step of whole hours.")
+    if task is not None and queue is not None:
+        raise BadRequest("Counts are kept by task and by queue, not by both.", "Give one of them.")
+    scope = f"t:{task}" if task is not None else f"q:{queue}" if queue is not None else ""
     points = {at: Point(datetime.fromtimestamp(at, UTC)) for at in range(first, last, step)}
     spreads: dict[tuple[int, str], _Bins] = defaultdict(_Bins)
     with database.read() as connection:
-        for row in connection.execute(_asked(buckets, ("state",), width, first, last, step, task, queue)):
+        for row in connection.execute(_asked(buckets, ("state",), width, first, last, step, scope)):
             if row.at in points:
                 setattr(points[row.at], row.state, int(row.jobs))
-        for row in connection.execute(_asked(timings, ("kind", "bin"), width, first, last, step, task, queue)):
+        for row in connection.execute(_asked(timings, ("kind", "bin"), width, first, last, step, scope)):
             spreads[row.at, row.kind].jobs[row.bin] += int(row.jobs)  # PostgreSQL sums to decimals
             spreads[row.at, row.kind].ms += int(row.ms)
     for (at, kind), bins in spreads.items():
@@ -118,13 +122,9 @@ def series(
     return list(points.values())
 
 
-def _asked(
-    table: Table, by: tuple[str, ...], width: int, first: int, last: int, step: int,
-    task: str | None, queue: str | None,
-) -> Select[Any]:  # fmt: skip
+def _asked(table: Table, by: tuple[str, ...], width: int, first: int, last: int, step: int, scope: str) -> Select[Any]:
     at = (table.c.at // step * step).label("at")
     groups = [table.c[name] for name in by]
     sums = [func.sum(table.c[name]).label(name) for name in ("jobs", "ms") if name in table.c]
-    where = [table.c.width == width, table.c.at >= first, table.c.at < last]
-    where += [table.c[name] == value for name, value in (("task", task), ("queue", queue)) if value is not None]
+    where = [table.c.width == width, table.c.scope == scope, table.c.at >= first, table.c.at < last]
     return select(at, *groups, *sums).where(*where).group_by(at, *groups)

@@ -82,16 +82,15 @@ def _progress() -> None:
 
 
 def _statistics() -> None:
-    where = ("task", "queue")
     op.create_table(
         "celeriac_buckets",
-        _key("width", sa.Integer()), _key("at"), *(_key(name, sa.Text()) for name in (*where, "state")),
+        _key("width", sa.Integer()), _key("scope", sa.Text()), _key("at"), _key("state", sa.Text()),
         _number("jobs"),
         sqlite_with_rowid=False,
     )  # fmt: skip
     op.create_table(
         "celeriac_timings",
-        _key("width", sa.Integer()), _key("at"), *(_key(name, sa.Text()) for name in (*where, "kind")),
+        _key("width", sa.Integer()), _key("scope", sa.Text()), _key("at"), _key("kind", sa.Text()),
         _key("bin", sa.SmallInteger()), _number("jobs"), _number("ms"),
         sqlite_with_rowid=False,
     )  # fmt: skip
