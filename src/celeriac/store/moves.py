@@ -223,6 +223,10 @@ class Finish:
     acknowledge: bool = True
     store: bool = True
 
+    @property
+    def token(self) -> str:
+        return f"{self.id}:{self.fence}"
+
     def words(self) -> tuple[Arg, ...]:
         tail = (self.error, self.reason, int(self.acknowledge), int(self.store))
         return (self.id, self.fence, self.move, self.meta, ms(self.ago), self.worker, *tail)

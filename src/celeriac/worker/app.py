@@ -13,13 +13,14 @@ from celeriac import queue
 from celeriac.config import Settings
 from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
-from celeriac.worker import behalf, capture, stop
+from celeriac.worker import behalf, capture, carry, stop
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.task import queue_of
 
 #: What `apply_async` raises when the broker did not take the message.
 NotSubmitted = OperationalError
-#: Celery finds its pools by name here; `-P threads` gets ours.
+#: Celery finds its pools by name here; `-P prefork` and `-P threads` give ours.
+FORKS = "celeriac.worker.carry:ForkPool"
 THREADS = "celeriac.worker.pool:ThreadPool"
 
 
@@ -51,6 +52,8 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         celery.steps["consumer"].add("celeriac.worker.leases:Leases")
         capture.install(celery)
         stop.install(celery)
+        carry.install(celery)
+        pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]
     celery.on_after_finalize.connect(_consume_the_jobs_queues, weak=False)
     celery.set_default()
     return celery

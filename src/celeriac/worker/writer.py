@@ -2,8 +2,8 @@
 
 1. `begin` notes a start; a tiny job ends before it is written, and its start travels with its end.
 2. `say` and `progress` are buffered and written at most every 50 ms, in one pipeline for all jobs of the process.
-3. `end` is written at once: by this thread of its own, together with all that wait with it (`grouped`), or by the job
-   itself: in a child of the prefork pool before its parent hears of it, and where others wait for its outcome.
+3. `end` is written at once: by this thread of its own, together with all that wait with it (`grouped`). A child of the
+   prefork pool hands it to its parent's writer (`handed`, see carry.py), or writes it itself where others await it.
 4. The replies tell which jobs were asked to stop, or are not ours any more: `check` raises in them.
 
 While Redis is away everything waits here: ends are kept until they are written, log lines are dropped beyond a bound.
@@ -31,6 +31,10 @@ PACE = 0.05  # seconds between two reports
 POLL = 1.0  # seconds between two looks at whether a silent job was cancelled
 LINES = 500  # lines of one job that may wait for the next report
 LOG_CAP = 1000  # lines of one job that Redis keeps
+
+
+#: What a job said since its last report, and how it ended.
+Ended = tuple[moves.Report | None, moves.Finish]
 
 
 @dataclass(slots=True)
@@ -76,11 +80,13 @@ class Writer:
         self.client, self.space, self.grouped = client, space, grouped
         self.finished: Callable[[str], None] = lambda token: None
         self._running: dict[str, Running] = {}
-        self._ends: list[tuple[moves.Report | None, moves.Finish]] = []
+        self._ends: list[Ended] = []
         self._wake = threading.Condition()
         self._pipe = threading.Lock()  # one pipeline at a time: a report never overtakes an end, nor it a report
         self._thread: threading.Thread | None = None
         self._polled = 0.0
+        self._idle = False  # the thread sleeps until somebody begins or ends
+        self.handed: list[Ended] | None = None
         self._closed_at: float | None = None  # monotonic: until then the last writes are tried
 
     # -- called by jobs ---------
@@ -101,7 +107,8 @@ class Writer:
         with self._wake:
             self._running[token] = running
             self._ensure_thread()
-            self._wake.notify()
+            if self._idle:
+                self._wake.notify()
         return running
 
     def say(self, running: Running, line: str) -> None:
@@ -133,12 +140,23 @@ class Writer:
             if self.grouped and end.acknowledge:
                 self.finished(token)
             if self.grouped and not at_once:
-                self._ends.append((report, end))
-                self._ensure_thread()
-                self._wake.notify()
+                self._enqueue((report, end))
                 return ""
+        if self.handed is not None and not at_once:
+            self.handed.append((report, end))
+            return ""
+        return self.write((report, end))
+
+    def take(self, ended: Ended) -> None:
+        """Write soon what a child of the pool finished."""
+        self.finished(ended[1].token)
+        with self._wake:
+            self._enqueue(ended)
+
+    def write(self, ended: Ended) -> str:
+        """Write an end now and return its outcome."""
         tried = itertools.count()
-        outcomes = self._insist(lambda: (next(tried), self._write([], [(report, end)]))[1])
+        outcomes = self._insist(lambda: (next(tried), self._write([], [ended]))[1])
         # when the first reply was lost, what had ended before is this very end
         return "ok" if outcomes == ["done"] and next(tried) > 1 else str(outcomes[0])
 
@@ -174,6 +192,11 @@ class Writer:
 
     # -- the thread ---------
 
+    def _enqueue(self, ended: Ended) -> None:
+        self._ends.append(ended)
+        self._ensure_thread()
+        self._wake.notify()
+
     def _ensure_thread(self) -> None:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="celeriac-writer", daemon=True)
@@ -185,7 +208,9 @@ class Writer:
         while not last:
             with self._wake:
                 if not (self._ends or self.closed):
-                    self._wake.wait(PACE if self._running else None)
+                    self._idle = not self._running
+                    self._wake.wait(None if self._idle else PACE)
+                    self._idle = False
                 ends, self._ends = self._ends, []
                 fresh, last = self._due(), self.closed
             if ends or fresh:
@@ -216,7 +241,7 @@ class Writer:
                 time.sleep(pause)
                 pause = min(1.0, pause * 2)
 
-    def _write(self, fresh: list[Running], ends: list[tuple[moves.Report | None, moves.Finish]]) -> list[str]:
+    def _write(self, fresh: list[Running], ends: list[Ended]) -> list[str]:
         """Write starts, reports and ends in one pipeline; return the outcome of each end."""
         with self._pipe:
             now = time.monotonic()
