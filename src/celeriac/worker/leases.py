@@ -11,9 +11,12 @@ from typing import Any
 
 from celery import bootsteps
 from celery.app.task import Context
+from celery.exceptions import WorkerShutdown
 from celery.worker import state as worker_state
 
+from celeriac.errors import BrokerUnfit
 from celeriac.queue.table import Table
+from celeriac.store.health import check_worker
 from celeriac.worker.process import adopt, settings_of, writer_of
 
 logger = logging.getLogger(__name__)
@@ -27,10 +30,12 @@ class Leases(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         self.started = time.time()
         self.asked: dict[str, float] = {}
+        self.looked = False
         super().__init__(consumer, **kwargs)
 
     def start(self, consumer: Any) -> None:
-        """Adopt the table; hear of what was cancelled, lost or dropped."""
+        """Refuse a Redis that would lose jobs; adopt the table; hear of what was cancelled, lost or dropped."""
+        self._look_at_server(consumer)
         table: Table = consumer.task_consumer.channel.table
         adopt(consumer.app, table)
         writer = writer_of(consumer.app)
@@ -41,6 +46,15 @@ class Leases(bootsteps.StartStopStep):
         table.hooks.tended = lambda tokens: self._heed_revokes(consumer, tokens)
         table.hooks.buried = lambda id, raw: consumer.call_soon(_hand_on, consumer.app, raw)
         table.hooks.dropped = lambda raw: consumer.call_soon(_hand_on, consumer.app, raw)
+
+    def _look_at_server(self, consumer: Any) -> None:
+        if self.looked:
+            return
+        try:
+            self.looked = check_worker(consumer.app.backend.client)
+        except BrokerUnfit as error:
+            logger.critical("%s", error)
+            raise WorkerShutdown(error.exit_code) from error
 
     def _describe(self, consumer: Any) -> str:
         queues = [queue.name for queue in consumer.task_consumer.queues] if consumer.task_consumer else []
