@@ -18,6 +18,7 @@ from typing import Any
 
 from celery import states
 from celery.backends.redis import RedisBackend, SentinelBackend
+from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from celeriac.job import Move
 from celeriac.queue.errors import EncodeError
@@ -99,6 +100,12 @@ class RecordMixin:
             if not store_result:
                 self._end(task_id, Move.CANCELLED, "", request, reason=reason, store=False)
             super().mark_as_revoked(task_id, reason, request, store_result, state)  # type: ignore[misc]
+
+    def prepare_exception(self, exc: Any, serializer: str | None = None) -> Any:
+        """Name an error that pickle refuses by its own type: nothing is pickled here."""
+        if not isinstance(exc, UnpickleableExceptionWrapper):
+            return super().prepare_exception(exc, serializer)  # type: ignore[misc]
+        return {"exc_type": exc.exc_cls_name, "exc_message": list(exc.exc_args), "exc_module": exc.exc_module}
 
     def note_end(self, request: Any, move: Move) -> None:
         """Record an end of which Celery stores nothing: the attempt was replaced, or retries and nobody wants to know."""

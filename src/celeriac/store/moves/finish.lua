@@ -8,7 +8,7 @@ local now = time()
 local function end_attempt(at)
   local id, fence, move, error, reason = A(at), N(at + 1), A(at + 2), A(at + 6), A(at + 7)
   local rec, token = record(id), id .. ':' .. int(fence)
-  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried')
+  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried', 'worker')
   local function acknowledge() if A(at + 8) == '1' and fence > 0 then settle(token) end end
   local function store()
     if A(at + 9) ~= '1' then return end
@@ -26,7 +26,7 @@ local function end_attempt(at)
     return 'ok'
   end
   if fence > 0 and tonumber(r[2] or 0) ~= fence then
-    if tonumber(r[6] or 0) == fence then -- its retry has been fetched already
+    if (move == 'retry' or move == 'replace') and handed_over(r[6], fence) then -- its retry has been fetched already
       note_attempt(rec, now, move, A(at + 5), int(now - N(at + 4)))
       acknowledge()
       return 'ok'
@@ -46,8 +46,9 @@ local function end_attempt(at)
   if r[4] and to == 'cancelled' then reason = r[4] end
   local value = to ~= 'succeeded' and call('HGET', P .. 'inflight:messages', token)
   acknowledge()
-  if fence > 0 and tonumber(r[3] or 0) ~= fence then
-    call('HINCRBY', rec, 'attempt', 1)
+  local begun = tonumber(r[3] or 0) == fence
+  if fence > 0 and not (begun and r[7]) then
+    if not begun then call('HINCRBY', rec, 'attempt', 1) end
     call('HSET', rec, 'started', fence, 'started_at', int(now - N(at + 4)), 'worker', A(at + 5))
   end
   if error ~= '' then call('HSET', rec, 'error', error) end
@@ -60,7 +61,7 @@ local function end_attempt(at)
   end
   if to == 'scheduled' then -- other jobs do its work, the last of them under its id
     note_attempt(rec, now, move)
-    if tonumber(r[6] or 0) ~= fence then
+    if not handed_over(r[6], fence) then
       call('HSET', rec, 'state', to, 'reason', 'after its parent')
       call('HDEL', rec, 'tag')
       call('PEXPIRE', rec, KEEP * 7)

@@ -54,6 +54,12 @@ local function superseded(e, retries, tag, former)
   return former and former:find(e.tag, 1, true) ~= nil
 end
 
+-- An attempt that publishes its own retry hands the job over: the fences of those that did, the last of them.
+local function hand_over(id, retried, fence)
+  call('HSET', record(id), 'retried', (' ' .. (retried or '') .. int(fence) .. ' '):gsub('^ +', ' '):sub(-100))
+end
+local function handed_over(retried, fence) return (retried or ''):find(' ' .. int(fence) .. ' ', 1, true) ~= nil end
+
 -- At most one token per queue waits in its doorbell: it carries no data, so losing a reply loses nothing.
 local function ring(queue)
   local bell = P .. 'bell:' .. queue

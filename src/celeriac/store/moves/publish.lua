@@ -41,7 +41,14 @@ if r[3] then
   elseif delay > 0 then
     state = 'retrying'
   end
-  if fence > 0 then call('HSET', rec, 'retried', fence) end
+  if fence > 0 then -- the attempt that publishes this is over
+    hand_over(id, call('HGET', rec, 'retried'), fence)
+    if tonumber(call('HGET', rec, 'started') or 0) ~= fence then -- and tells of its start when it tells of its end
+      call('HINCRBY', rec, 'attempt', 1)
+      call('HSET', rec, 'started', fence)
+      call('HDEL', rec, 'worker', 'started_at')
+    end
+  end
 end
 local fields = { 'state', state, 'task', task, 'queue', queue, 'retries', retries, 'tag', tag, 'reason', '' }
 for i = 1, n do fields[#fields + 1] = A(12 + i) end

@@ -8,8 +8,9 @@ while A(i) do
   local token, progress, meta, dropped, n = A(i), A(i + 1), A(i + 2), N(i + 3), N(i + 4)
   local id, fence = split(token)
   local rec = record(id)
-  local r = call('HMGET', rec, 'state', 'fence', 'cancel', 'lines')
-  if r[1] and (TERMINAL[r[1]] or (fence > 0 and tonumber(r[2] or 0) ~= fence)) then
+  local r = call('HMGET', rec, 'state', 'fence', 'cancel', 'retried')
+  local retried = handed_over(r[4], fence) -- the last words of an attempt whose retry has been fetched already
+  if r[1] and not retried and (TERMINAL[r[1]] or (fence > 0 and tonumber(r[2] or 0) ~= fence)) then
     count('late_reports')
   elseif r[1] then
     local log, steps = P .. 'log:' .. id, P .. 'steps:' .. id
@@ -17,7 +18,7 @@ while A(i) do
     for k = 1, n do
       entries[#entries + 1] = call('HINCRBY', rec, 'seq', 1) .. ' ' .. A(i + 4 + k)
     end
-    if progress ~= '' then
+    if progress ~= '' and not retried then
       local step = call('HINCRBY', rec, 'seq', 1) .. ' ' .. progress
       call('HSET', rec, 'progress', step)
       call('RPUSH', steps, step) -- for a minute, so that a watcher who was away misses none
@@ -33,9 +34,10 @@ while A(i) do
         call('LTRIM', log, over, -1)
         dropped = dropped + over
       end
+      if TERMINAL[r[1]] then call('PEXPIRE', log, KEEP) end
     end
     if dropped > 0 then call('HINCRBY', rec, 'dropped', dropped) end
-    call('PUBLISH', P .. 'wake:' .. id, '')
+    if n > 0 or dropped > 0 or progress ~= '' then call('PUBLISH', P .. 'wake:' .. id, '') end
     if r[3] then stop[#stop + 1] = token end
   end
   i = i + 5 + n

@@ -12,7 +12,7 @@ for i = 4, #ARGV - 5 do
     gone[#gone + 1] = token
     local id, fence = split(token)
     local r = call('HMGET', record(id), 'state', 'fence', 'retried')
-    local ours = tonumber(r[2] or 0) == fence and TERMINAL[r[1]] or tonumber(r[3] or 0) == fence
+    local ours = tonumber(r[2] or 0) == fence and TERMINAL[r[1]] or handed_over(r[3], fence)
     if ours then ended[#ended + 1] = token end
   elseif call('HEXISTS', record((split(token))), 'cancel') == 1 then
     cancel[#cancel + 1] = token

@@ -1,0 +1,1 @@
+"""The record tells the truth about every job, whatever happens to it."""
