@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -148,3 +151,15 @@ def test_the_stock_transport_leaves_results_where_they_are() -> None:
     given = {"BROKER_URL": "redis://a/0", "RESULT_BACKEND": "redis://b/1", "CELERIAC_TRANSPORT": "stock"}
 
     assert config.load(given, {}).result_backend == "redis://b/1"
+
+
+@pytest.mark.slow
+def test_a_worker_does_not_start_on_a_server_that_throws_jobs_away(client: Any, own: Valkey) -> None:
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    worker = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "backend", "worker", "-P", "solo"],
+        env={**os.environ, "BROKER_URL": own.url, "SECRET_KEY": "a-key-of-the-tests-0123456789abcdef"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert worker.returncode == BrokerUnfit.exit_code
+    assert "Set `maxmemory-policy noeviction`" in worker.stderr
