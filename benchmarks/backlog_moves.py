@@ -80,7 +80,7 @@ class Backlog:
         self.fill(2000, None)
         for _ in range(20):
             moves.fetch(self._client, short, 100, [(QUEUE, QUEUE, True)])
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 45  # nothing is reclaimed for one full lease after a pause
         while self._client.zcard("celeriac:inflight") and time.monotonic() < deadline:
             before = self._count()
             spent = self._timed(lambda: moves.tend(self._client, short, []))

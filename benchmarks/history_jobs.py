@@ -1,4 +1,4 @@
-"""Jobs as the journal and the records would tell of them: skewed as real ones are, the same each time."""
+"""Jobs as the journal and the records would tell of them: skewed and in bursts as real ones are, the same each time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ QUEUES = ["celery", "io", "mail", "reports", "slow"]
 OWNERS = [f"team{i}" for i in range(50)]
 STATES = ["succeeded", "failed", "cancelled", "queued", "running"]
 STATE_SHARES = [90, 5, 2, 2.9, 0.1]
+BURST = 1000  # jobs that come within a minute
 SPAN = 29 * 86400  # seconds over which they came
 
 
@@ -28,7 +29,7 @@ class Jobs:
         entries: list[Entry] = []
         details: dict[str, Detail] = {}
         for i in range(first, first + size):
-            at = self.start + int(i / self.number * SPAN * 1000)
+            at = self.start + int(i // BURST * BURST / self.number * SPAN * 1000) + i % BURST * 60
             id = f"job-{i}"
             detail = self._detail(i, at)
             details[id] = detail

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, func, select
 
+from celeriac.history import bulk
 from celeriac.history.rows import Row, bin_of, created_at, is_known, row_of, row_without_record, times_of
 from celeriac.history.schema import SHIFT, buckets, jobs, timings, transitions
 from celeriac.history.words import words_of
@@ -24,15 +24,6 @@ WIDTHS = (60, 3600)  # seconds of a bucket
 SUBMITTED = "submitted"  # counted beside the states in which jobs end
 DELETED = "deleted"
 
-NEW_WORDS = {
-    "sqlite": "INSERT OR REPLACE INTO celeriac_words (rowid, words) VALUES (:n, :words)",
-    "postgresql": "INSERT INTO celeriac_words (n, words) VALUES (:n, array_to_tsvector(string_to_array(:words, ' '))) "
-    "ON CONFLICT (n) DO UPDATE SET words = excluded.words",
-}
-OLD_WORDS = {
-    "sqlite": "DELETE FROM celeriac_words WHERE rowid = :n",
-    "postgresql": "DELETE FROM celeriac_words WHERE n = :n",
-}
 AGAIN = ("retried", "requeued")  # the arguments may be others now
 LASTING = ("args", "options")  # kept when a later look does not know them any more
 CHANGING = [column.name for column in jobs.c if column.name not in ("n", "id", *LASTING)]
@@ -56,7 +47,7 @@ class Writes:
     changed: list[Row] = field(default_factory=list)
     closed: list[Row] = field(default_factory=list)
     transitions: list[Row] = field(default_factory=list)
-    words: list[Row] = field(default_factory=list)
+    words: list[tuple[int, str]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
     counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     times: Counter[tuple[str, int, str, int]] = field(default_factory=Counter)
@@ -100,23 +91,22 @@ def store(connection: Connection, birth: int, batch: Mapping[str, Job], details:
 
 
 def store_records(connection: Connection, details: Mapping[str, Detail], until: int) -> None:
-    """Write records as they are, where entries are missing: ends before `until` (ms) are counted, later ones are told
-    by entries that are still to come."""
+    """Write records as they are, where the entries before `until` (ms) are missing: later ones are still to come, and
+    tell and count what they tell."""
     alive = {id: detail for id, detail in details.items() if is_known(detail)}
     known = _known(connection, alive)
-    keys = _new_keys(connection, {id: created_at(d, until) for id, d in alive.items() if id not in known})
+    missing = {id: created_at(detail, until) for id, detail in alive.items() if id not in known}
+    keys = _new_keys(connection, {id: created for id, created in missing.items() if created <= until})
     writes = Writes()
-    for id, detail in alive.items():
-        row = row_of(id, detail)
-        key, before = keys.get(id), known.get(id)
-        n = key or (before[0] if before else 0)
-        _add_row(writes, n, row, new=key is not None)
-        if key and n >> SHIFT < until:
+    for id in (*keys, *known):
+        row, before, n = row_of(id, alive[id]), known.get(id), keys.get(id) or known[id][0]
+        _add_row(writes, n, row, new=before is None)
+        if before is None:
             writes.count(n >> SHIFT, row, SUBMITTED, {})
         if row["state"] in TERMINAL and (before is None or before[1] not in TERMINAL):
-            ended = row["finished_at"] or 0
+            ended = row["finished_at"] or n >> SHIFT
             if ended < until:
-                writes.count(ended or n >> SHIFT, row, row["state"], times_of(row, n >> SHIFT))
+                writes.count(ended, row, row["state"], times_of(row, n >> SHIFT))
     write(connection, writes)
 
 
@@ -148,7 +138,7 @@ def _add_row(writes: Writes, n: int, row: Row, new: bool) -> None:
     if row["args"] is not None and (new or row["error"] or row["reason"] in AGAIN):
         words = words_of(row["args"], row["error"] or "")
         if words:
-            writes.words.append({"n": n, "words": words})
+            writes.words.append((n, words))
 
 
 def _transition(n: int, birth: int, e: Entry) -> Row:
@@ -158,37 +148,24 @@ def _transition(n: int, birth: int, e: Entry) -> Row:
 
 def write(connection: Connection, writes: Writes) -> None:
     """Write everything, table by table."""
-    kind = connection.dialect.name
     if writes.gone:
         forget(connection, writes.gone)
-    if writes.new:
-        connection.execute(insert(jobs), writes.new)
-    if writes.changed:
-        lasting: dict[str, Any] = {name: func.coalesce(bindparam(name), jobs.c[name]) for name in LASTING}
-        change = update(jobs).where(jobs.c.n == bindparam("key"))
-        connection.execute(change.values(**{n: bindparam(n) for n in CHANGING}, **lasting), writes.changed)
-    if writes.closed:
-        change = update(jobs).where(jobs.c.n == bindparam("key"))
-        connection.execute(change.values(**{n: bindparam(n) for n in ENTRY_ONLY}), writes.closed)
-    if writes.transitions:
-        dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[kind]
-        connection.execute(dialect.insert(transitions).on_conflict_do_nothing(), writes.transitions)
-    if writes.words:
-        connection.execute(text(NEW_WORDS[kind]), writes.words)
+    bulk.insert(connection, jobs, writes.new)
+    bulk.update(connection, jobs, writes.changed, [*CHANGING, *LASTING], LASTING)
+    bulk.update(connection, jobs, writes.closed, ENTRY_ONLY)
+    bulk.insert(connection, transitions, writes.transitions)
+    bulk.search_words(connection, writes.words)
     _write_counts(connection, writes)
 
 
 def forget(connection: Connection, keys: Sequence[int]) -> None:
     """Remove jobs with all that is known of them; what was counted stays counted."""
-    for table in (jobs, transitions):
-        connection.execute(delete(table).where(table.c.n == bindparam("key")), [{"key": n} for n in keys])
-    connection.execute(text(OLD_WORDS[connection.dialect.name]), [{"n": n} for n in keys])
+    bulk.forget(connection, (jobs, transitions), keys)
 
 
 def _write_counts(connection: Connection, writes: Writes) -> None:
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    counts: Counter[tuple[Any, ...]] = Counter()
-    times: dict[tuple[Any, ...], list[int]] = {}
+    counts: Counter[tuple[int, str, int, str]] = Counter()
+    times: dict[tuple[int, str, int, str, int], list[int]] = {}
     for width in WIDTHS:
         for (scope, at, state), n in writes.counts.items():
             counts[width, scope, at // width * width, state] += n
@@ -197,15 +174,11 @@ def _write_counts(connection: Connection, writes: Writes) -> None:
             total = times.setdefault((width, scope, at // width * width, kind, bin), [0, 0])
             total[0] += n
             total[1] += writes.sums[key]
-    for table, sums, rows in (
-        (buckets, ("jobs",), [(*key, n) for key, n in sorted(counts.items())]),
-        (timings, ("jobs", "ms"), [(*key, *sums) for key, sums in sorted(times.items())]),
-    ):
-        if rows:
-            add = dialect.insert(table)
-            more = {name: table.c[name] + add.excluded[name] for name in sums}
-            statement = add.on_conflict_do_update(index_elements=list(table.primary_key), set_=more)
-            connection.execute(statement, [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
+    names = buckets.c.keys()
+    bulk.add(connection, buckets, [dict(zip(names, (*k, n), strict=True)) for k, n in counts.items()], ("jobs",))
+    names = timings.c.keys()
+    rows = [dict(zip(names, (*k, *sums), strict=True)) for k, sums in times.items()]
+    bulk.add(connection, timings, rows, ("jobs", "ms"))
 
 
 def _known(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[int, str]]:
