@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
@@ -32,9 +33,18 @@ class CeleryApp(Celery):
     client: Client
     jobs: Registry
 
+    @cached_property
+    def queues_are_lists(self) -> bool:
+        """Whether every queue is a plain list under our transport: direct, and without an end of its own."""
+        queues = self.amqp.queues.values()
+        plain = all(q.exchange.type == "direct" and not (q.expires or q.queue_arguments) for q in queues)
+        return plain and self.settings.transport == "celeriac"
+
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
         """Submit a job, on behalf of the request or the job that does; every way of submitting comes through here."""
         options["headers"] = {**behalf.headers(self), **(options.get("headers") or {})}
+        if self.queues_are_lists and "exchange" not in options:
+            options.setdefault("declare", ())  # a list needs no declaration, and consumers make theirs
         return super().send_task(name, *args, **options)
 
 
