@@ -18,7 +18,7 @@ from typing import Any
 
 from celery import states
 from celery.backends.redis import RedisBackend, SentinelBackend
-from celery.utils.serialization import UnpickleableExceptionWrapper
+from celery.utils.serialization import UnpickleableExceptionWrapper, ensure_serializable
 
 from celeriac.job import Move
 from celeriac.queue.errors import EncodeError
@@ -105,7 +105,8 @@ class RecordMixin:
         """Name an error that pickle refuses by its own type: nothing is pickled here."""
         if not isinstance(exc, UnpickleableExceptionWrapper):
             return super().prepare_exception(exc, serializer)  # type: ignore[misc]
-        return {"exc_type": exc.exc_cls_name, "exc_message": list(exc.exc_args), "exc_module": exc.exc_module}
+        words = ensure_serializable(list(exc.exc_args or ()), self.encode)  # type: ignore[attr-defined]
+        return {"exc_type": exc.exc_cls_name, "exc_message": words, "exc_module": exc.exc_module}
 
     def note_end(self, request: Any, move: Move) -> None:
         """Record an end of which Celery stores nothing: the attempt was replaced, or retries and nobody wants to know."""

@@ -69,7 +69,7 @@ local function end_attempt(at)
     end
     return 'ok'
   end
-  if r[5] then
+  if r[5] or r[6] then
     note_attempt(rec, now, to)
     if to == 'succeeded' then call('HDEL', rec, 'error') end -- of an earlier attempt
   end
