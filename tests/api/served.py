@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import time
 from datetime import date
 from typing import Annotated, Any
@@ -13,7 +14,9 @@ from pydantic import BaseModel, Field
 
 from celeriac import Celeriac, current_job, job, needs
 from celeriac.auth.caller import scopes_of
-from tests.steering.steered import Hand
+from celeriac.job import Move
+from celeriac.store import moves
+from tests.steering.steered import Hand as SteeringHand
 
 SECRET_KEY = "6f1d0c5ab29e4d7788aa3c10f4be92d1c5"
 
@@ -74,6 +77,21 @@ def stay_on() -> None:
         time.sleep(0.02)
 
 
+class Hand(SteeringHand):
+    """A worker whose every step is a test's, and that can speak."""
+
+    def say(self, token: str, line: str) -> None:
+        """Add a line to the job's log."""
+        moves.report(self.client, self.space, 1000, [moves.Report(token, lines=[line])])
+
+    def fail(self, token: str, error: dict[str, str]) -> None:
+        """End a job by an error."""
+        id, _, fence = token.rpartition(":")
+        meta = json.dumps({"status": "FAILURE", "result": None, "task_id": id})
+        end = moves.Finish(id, Move.FAIL, int(fence), meta, worker=self.name, error=json.dumps(error))
+        moves.finish(self.client, self.space, end)
+
+
 def make_app(broker_url: str, **config: Any) -> Flask:
     """Return an app that is closed, unless `config` says otherwise."""
     app = Flask("served")
@@ -101,13 +119,13 @@ class Person:
         self.token = token(app, owner, *scopes) if scopes else ""
         self.client: FlaskClient = app.test_client()
 
-    def __call__(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+    def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         """Send one request."""
         headers = dict(options.pop("headers", {}))
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
-        if json is not None:
-            options["json"] = json
+        if body is not None:
+            options["json"] = body
         return self.client.open(path, method=method, headers=headers, **options)
 
     def submit(self, task: str = "sum_up", **arguments: Any) -> str:
@@ -116,6 +134,3 @@ class Person:
         assert answer.status_code == 202, answer.get_data(as_text=True)
         id: str = answer.json["id"]
         return id
-
-
-__all__ = ["SECRET_KEY", "Hand", "Person", "make_app", "token"]

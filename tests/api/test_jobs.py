@@ -14,7 +14,6 @@ from flask import Flask
 
 from celeriac.api.shapes import Job
 from celeriac.job import Move
-from celeriac.store import moves
 from tests.api.served import Hand, Person
 
 
@@ -245,7 +244,7 @@ def test_a_job_without_a_result_has_none_to_show(ann: Person) -> None:
 def test_what_a_job_printed_is_its_log(ann: Person, hand: Hand) -> None:
     id = ann.submit()
     line = json.dumps({"t": 1764000000000, "l": "info", "m": "Step 1\nof 2"})
-    moves.report(hand.client, hand.space, 1000, [moves.Report(hand.start(), lines=[line])])
+    hand.say(hand.start(), line)
 
     as_json = ann("GET", f"/api/jobs/{id}/logs").json
     as_text = ann("GET", f"/api/jobs/{id}/logs", headers={"Accept": "text/plain"})

@@ -64,8 +64,10 @@ def preferred_wait() -> int | None:
 
 def idempotency_key() -> str:
     """Return the request's idempotency key, '' without one."""
-    key = request.headers.get("Idempotency-Key", "")
-    if key and not _KEY.fullmatch(key):
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return ""
+    if not _KEY.fullmatch(key):
         raise BadRequest("The Idempotency-Key is not one.", "Use at most 255 visible ASCII characters, such as a UUID.")
     return key
 

@@ -22,6 +22,7 @@ table = Table("dead letters")
 
 SIZE, LARGEST = 50, 500
 WHOLE: dict[str, JSON] = {"type": "integer", "minimum": 1, "maximum": LARGEST}
+CURSOR: dict[str, JSON] = {"type": "string", "pattern": r"^\d{1,15}:.{1,300}$"}
 _CURSOR = re.compile(r"(\d{1,15}):(.{1,300})", re.DOTALL)
 
 
@@ -30,7 +31,7 @@ _CURSOR = re.compile(r"(\d{1,15}):(.{1,300})", re.DOTALL)
         "/api/dead", "GET", "List dead letters, the newest first", scope=Scope.OPERATE,
         parameters=(
             Parameter("page_size", "query", "How many, at most.", WHOLE),
-            Parameter("page_token", "query", "The `next_page_token` of the page before."),
+            Parameter("page_token", "query", "The `next_page_token` of the page before.", CURSOR),
         ),
         answers=(Answer(200, "A page of letters.", shapes.Letters, headers=("Link",)),), errors=(BadRequest,),
     )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated, Any, Literal, Union
 
 from flask import Response, current_app, send_from_directory
+from pydantic import BaseModel, Field, RootModel, create_model
 from werkzeug.exceptions import NotFound
 
 from celeriac.api.answers import tagged
 from celeriac.api.contract import Table
 from celeriac.api.parts import context
+from celeriac.api.shapes import Submission
 from celeriac.auth.caller import Scope
-from celeriac.registry import openapi
+from celeriac.registry import TaskSpec, openapi
 from celeriac.registry.openapi import Answer, Route
 from celeriac.registry.value import JSON
 
@@ -39,8 +44,29 @@ DESCRIPTION = (
 
 def described() -> dict[str, JSON]:
     """Return the OpenAPI document of this app, its tasks included."""
+    jobs = context().jobs
     routes: list[Route] = current_app.extensions[ROUTES]
-    return openapi.document("Celeriac", version("celeriac"), routes, context().jobs, DESCRIPTION)
+    told = [replace(route, request=submission(jobs)) if route.request is Submission else route for route in routes]
+    return openapi.document("Celeriac", version("celeriac"), told, jobs, DESCRIPTION)
+
+
+def submission(jobs: Mapping[str, TaskSpec]) -> type[BaseModel]:
+    """Return the shape of a whole submission: for each task, with its own arguments."""
+    made: list[Any] = [_submission_of(spec) for spec in jobs.values()]
+    if not made:
+        return Submission
+    every: Any = made[0] if len(made) == 1 else Annotated[Union[tuple(made)], Field(discriminator="task")]  # noqa: UP007
+    shape: type[BaseModel] = create_model("Submission", __base__=RootModel[every])
+    return shape
+
+
+def _submission_of(spec: TaskSpec) -> type[BaseModel]:
+    model: Any = spec.model
+    needed = any(field.is_required() for field in spec.model.model_fields.values())
+    default: Any = ... if needed else {}
+    fields: Any = {"task": (Literal[spec.name], ...), "arguments": (model, default)}
+    shape: type[BaseModel] = create_model(f"{spec.name}_submission", __base__=Submission, **fields)
+    return shape
 
 
 @table.route(

@@ -26,8 +26,9 @@ from celeriac.store.known import is_known
 from celeriac.store.record import Record
 
 HELD = (KeyInFlight, KeyReused, QueueFull)
+KEY: dict[str, JSON] = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 SUBMITTING = (
-    Parameter("Idempotency-Key", "header", "Equal requests with this key make one job; kept for a day."),
+    Parameter("Idempotency-Key", "header", "Equal requests with this key make one job; kept for a day.", KEY),
     Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, after N seconds (60) at most."),
 )
 SUBMITTED = (

@@ -14,12 +14,12 @@ from celeriac.api.answers import answer, nothing, tagged
 from celeriac.api.bodies import fit, json_object
 from celeriac.api.contract import Table
 from celeriac.api.door import secrets
-from celeriac.api.intake import HELD, SUBMITTED, SUBMITTING, submit
+from celeriac.api.intake import HELD, KEY, SUBMITTED, SUBMITTING, submit
 from celeriac.api.once import Told, once
 from celeriac.api.parts import context
 from celeriac.auth import link
 from celeriac.auth.caller import Scope
-from celeriac.errors import Conflict, ExpiredJob, UnknownJob, UnknownTask
+from celeriac.errors import BadRequest, Conflict, ExpiredJob, UnknownJob, UnknownTask
 from celeriac.job import State
 from celeriac.registry.openapi import Answer, Parameter, Route
 from celeriac.store import record
@@ -100,7 +100,7 @@ def cancel(id: str) -> Response:
     Route(
         "/api/jobs/{id}/retry", "POST", "Run a job once more, under its id", scope=Scope.SUBMIT,
         request=shapes.Repetition, body_required=False,
-        parameters=(Parameter("Idempotency-Key", "header", "Equal requests with this key are one."),),
+        parameters=(Parameter("Idempotency-Key", "header", "Equal requests with this key are one.", KEY),),
         answers=(Answer(202, "It is queued again, history kept.", shapes.Job, headers=("Location", "Retry-After")),),
         errors=(*UNKNOWN, Conflict, *HELD),
     )
@@ -146,7 +146,7 @@ def result(id: str) -> Response:
         "/api/jobs/{id}/logs", "GET", "What a job printed and logged", scope=Scope.READ,
         description="`Accept: text/plain` gives one line each.",
         parameters=(Parameter("after", "query", "Only lines after this `seq`.", {"type": "integer", "minimum": 0}),),
-        answers=(Answer(200, "The lines, the oldest first.", shapes.Log),), errors=UNKNOWN,
+        answers=(Answer(200, "The lines, the oldest first.", shapes.Log),), errors=(*UNKNOWN, BadRequest),
     )
 )  # fmt: skip
 def logs(id: str) -> Response:
@@ -154,7 +154,9 @@ def logs(id: str) -> Response:
     app = context()
     job = present.find(app, id)
     after = request.args.get("after", "0")
-    lines = record.log(app.client, app.space, id, int(after) if after.isascii() and after.isdigit() else 0)
+    if not (after.isascii() and after.isdigit() and len(after) <= 15):
+        raise BadRequest("`after` is not the `seq` of a line.")
+    lines = record.log(app.client, app.space, id, int(after))
     if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
         text = "".join(f"{line.at or '-'} {line.level} {json.dumps(line.text)[1:-1]}\n" for line in lines)
         return current_app.response_class(text, mimetype="text/plain")

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from celeriac.actions.jobs import QUEUE_NAME
 from celeriac.actions.waiting import Reason
 from celeriac.auth.caller import Scope, Way
 from celeriac.job import State
 
+QueueName = Annotated[str, Field(pattern=f"^{QUEUE_NAME.pattern}$")]
 Seconds = Annotated[float, Field(ge=0, le=316224000, allow_inf_nan=False)]
 
 
@@ -24,11 +26,13 @@ class _Sent(BaseModel):
 class Submission(_Sent):
     """A job to be queued."""
 
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["delay", "run_at"]}})
+
     task: str = Field(description="The task's name, as `GET /api/tasks` lists it.", max_length=200)
     arguments: dict[str, Any] = Field({}, description="Its arguments by name; its schema says which.")
     delay: Seconds | None = Field(None, description="Seconds from now until it may start.")
     run_at: datetime | None = Field(None, description="When it may start, with a time zone; not beside `delay`.")
-    queue: str | None = Field(None, description="Another queue than the task's own.", max_length=100)
+    queue: QueueName | None = Field(None, description="Another queue than the task's own.")
     priority: int | None = Field(None, ge=0, le=9, description="0 is the most urgent, 9 the least.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
+from pydantic import BaseModel
 
 from celeriac.api import shapes
 from celeriac.api.answers import tagged
@@ -45,7 +46,7 @@ def show(task: str) -> Response:
 
 @table.route(
     Route(
-        "/api/tasks/{task}", "POST", "Run the task", scope=Scope.SUBMIT, per_task=True, request=shapes.Submission,
+        "/api/tasks/{task}", "POST", "Run the task", scope=Scope.SUBMIT, per_task=True, request=BaseModel,
         description="The body is the arguments by name.", parameters=SUBMITTING, answers=SUBMITTED,
         errors=(UnknownTask, *HELD),
     )

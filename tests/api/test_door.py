@@ -1,0 +1,289 @@
+"""Who may: closed without a token, each to their own, and no other site acts in a visitor's name."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from celeriac.auth import link
+from celeriac.auth.caller import scopes_of
+from tests.api.served import SECRET_KEY, Hand, Person, make_app
+
+Values = dict[str, str]
+#: Routes that anybody may ask, each with its reason.
+PUBLIC = {
+    ("GET", "/healthz"): "a load balancer has no token, and it says nothing but that the process lives",
+    ("GET", "/readyz"): "the same, and it names no job, task or owner",
+    ("POST", "/api/session"): "it is where a token is shown",
+    ("GET", "/api/docs/<name>"): "the files of the documentation page, which hold nothing of ours",
+    ("GET", "/static/<path:filename>"): "Flask's own, the app's",
+}
+
+
+def routes(app: Flask) -> list[tuple[str, str]]:
+    """Return every (method, rule) of the app but the ones that say 404 and 405."""
+    return [
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.methods and not rule.endpoint.endswith(".nowhere")
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
+    ]
+
+
+def at(rule: str, id: str) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: {"task": "sum_up", "name": "celery"}.get(match[1], id), rule)
+
+
+def body_of(rule: str) -> Any:
+    bodies = {"/api/jobs": {"task": "sum_up", "arguments": {"numbers": [1]}}, "/api/tasks/<task>": {"numbers": [1]}}
+    return bodies.get(rule)
+
+
+def test_without_a_token_every_route_is_closed_but_the_public_ones(app: Flask, stranger: Person, ann: Person) -> None:
+    id = ann.submit()
+
+    for method, rule in routes(app):
+        answer = stranger(method, at(rule, id), body_of(rule))
+        if (method, rule) in PUBLIC:
+            assert answer.status_code != 401 or rule == "/api/session", rule
+        else:
+            assert answer.status_code == 401, (method, rule)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer"), rule
+    assert ann("GET", f"/api/jobs/{id}").json["state"] == "queued"
+
+
+def test_another_owners_job_does_not_exist_on_any_route(app: Flask, ann: Person, bob: Person, hand: Hand) -> None:
+    """Generated from the URL map: a new route is in it by itself."""
+    waiting, ended = ann.submit(), ann.submit()
+    hand.take()  # the first one is in somebody's hands, the second has ended
+    hand.end(hand.start(), result="secret-of-ann")
+    of_a_job = [(method, rule) for method, rule in routes(app) if rule.startswith("/api/jobs/<id>")]
+    assert len(of_a_job) >= 7
+
+    for method, rule in of_a_job:
+        for id in (waiting, ended):
+            mine, unknown = bob(method, at(rule, id)), bob(method, at(rule, "no-such-job"))
+            assert mine.status_code == unknown.status_code == 404, (method, rule)
+            assert mine.text.replace(id, "no-such-job").replace(mine.json["request_id"], "") == unknown.text.replace(
+                unknown.json["request_id"], ""
+            ), "it must not be told apart from one that never was"
+    for method, rule in routes(app):
+        if (method, rule) not in of_a_job and (method, rule) not in PUBLIC:
+            answer = bob(method, at(rule, waiting), body_of(rule))
+            assert answer.status_code == 403 or waiting not in answer.text, (method, rule)
+            assert "secret-of-ann" not in answer.text
+    assert ann("GET", f"/api/jobs/{waiting}").json["state"] == "queued"
+    assert ann("GET", f"/api/jobs/{ended}").json["result"] == "secret-of-ann"
+
+
+def test_an_operator_sees_everybodys_jobs_and_those_of_nobody(ann: Person, olga: Person, app: Flask) -> None:
+    with app.app_context():
+        nobodys = app.extensions["celeriac"].context.send("sum_up", {"numbers": [1]})
+
+    assert olga("GET", f"/api/jobs/{ann.submit()}").json["owner"] == "ann"
+    assert olga("GET", f"/api/jobs/{nobodys}").json["owner"] is None
+    assert ann("GET", f"/api/jobs/{nobodys}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "path", "status"),
+    [
+        (("read",), "POST", "/api/tasks/sum_up", 403),
+        (("read",), "GET", "/api/tasks", 200),
+        (("read",), "POST", "/own", 403),
+        (("submit",), "POST", "/own", 200),
+        (("submit",), "GET", "/api/tasks", 403),
+        (("submit", "read"), "GET", "/api/queues", 403),
+        (("submit", "read"), "POST", "/api/queues/celery/pause", 403),
+        (("submit", "read"), "DELETE", "/api/dead", 403),
+        (("submit", "read"), "GET", "/metrics", 403),
+        (("operate",), "GET", "/api/queues", 200),
+        (("operate",), "GET", "/api/workers", 200),
+        (("operate",), "GET", "/metrics", 200),
+        (("admin",), "DELETE", "/api/dead", 200),
+    ],
+)
+def test_each_scope_opens_what_it_says(
+    app: Flask, scopes: tuple[str, ...], method: str, path: str, status: int
+) -> None:
+    answer = Person(app, "kim", *scopes)(method, path, {"numbers": [1]} if path.startswith("/api/tasks/") else None)
+
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json["type"] == "urn:celeriac:problem:forbidden"
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer x", "Bearer clr_0000000000_" + "0" * 38, "Basic eDp5", "Bearer", "bearer  "]
+)
+def test_a_wrong_token_is_refused_and_says_so(stranger: Person, header: str) -> None:
+    answer = stranger("GET", "/api/tasks", headers={"Authorization": header})
+
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+def test_a_wrong_token_is_refused_even_where_none_was_needed(me: Person) -> None:
+    assert me("GET", "/api/tasks").status_code == 200
+    assert me("GET", "/api/tasks", headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"environ_base": {"REMOTE_ADDR": "192.0.2.7"}},
+        {"headers": {"X-Forwarded-For": "192.0.2.7"}},
+        {"headers": {"Forwarded": "for=192.0.2.7"}},
+        {"base_url": "http://jobs.example"},
+        {"base_url": "http://localhost.jobs.example"},
+    ],
+)
+def test_local_development_is_open_to_this_machine_alone(me: Person, call: dict[str, Any]) -> None:
+    assert me("GET", "/api/tasks").status_code == 200
+    assert me("GET", "/api/tasks", environ_base={"REMOTE_ADDR": "::1"}, base_url="http://[::1]:5000").status_code == 200
+    assert me("GET", "/api/tasks", **call).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 202),
+        ({"Sec-Fetch-Site": "same-origin"}, 202),
+        ({"Sec-Fetch-Site": "none"}, 202),
+        ({"Origin": "http://localhost"}, 202),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:8000"}, 403),
+    ],
+)
+def test_another_sites_page_cannot_act_in_a_visitors_name(me: Person, headers: Values, status: int) -> None:
+    answer = me("POST", "/api/tasks/sum_up", {"numbers": [1]}, headers=headers)
+
+    assert answer.status_code == status
+
+
+def test_a_site_that_is_trusted_may_act(broker_url: str) -> None:
+    me = Person(make_app(broker_url, CELERIAC_LOCAL=True, CELERIAC_ORIGINS="https://a.example https://b.example"), "")
+
+    for origin, status in (("https://b.example", 202), ("https://c.example", 403)):
+        headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+        assert me("POST", "/api/tasks/sum_up", {"numbers": [1]}, headers=headers).status_code == status
+
+
+def test_a_link_opens_one_job_and_grants_what_it_says(ann: Person, stranger: Person) -> None:
+    id, other = ann.submit(), ann.submit()
+    watch = ann("POST", f"/api/jobs/{id}/links").json
+    cancel = ann("POST", f"/api/jobs/{id}/links", {"grant": "cancel", "seconds": 60}).json
+
+    shown = stranger("GET", f"/api/jobs/{id}?key={watch['key']}")
+    assert watch["url"].endswith(f"/api/jobs/{id}?key={watch['key']}")
+    assert shown.status_code == 200
+    assert (shown.json["arguments"], shown.json["owner"]) == (None, None)
+    assert stranger("GET", f"/api/jobs/{other}?key={watch['key']}").status_code == 401
+    assert stranger("POST", f"/api/jobs/{id}/cancel?key={watch['key']}").status_code == 403
+    for method, path in (("DELETE", ""), ("POST", "/retry"), ("POST", "/links"), ("GET", "/logs")):
+        assert stranger(method, f"/api/jobs/{id}{path}?key={cancel['key']}").status_code == 401
+    assert stranger("GET", f"/api/tasks?key={cancel['key']}").status_code == 401
+    assert stranger("POST", f"/api/jobs/{id}/cancel?key={cancel['key']}").json["state"] == "cancelled"
+
+
+def test_a_link_that_was_bent_or_is_over_opens_nothing(ann: Person, stranger: Person) -> None:
+    id = ann.submit()
+    good = ann("POST", f"/api/jobs/{id}/links").json["key"]
+    over = link.sign(SECRET_KEY, id, link.Grant.WATCH, datetime.now(UTC) - timedelta(seconds=1))
+    for key in (
+        over,
+        "c" + good[1:],
+        good[:-1],
+        "x",
+        link.sign("another", id, link.Grant.WATCH, datetime.max.replace(tzinfo=UTC)),
+    ):
+        assert stranger("GET", f"/api/jobs/{id}?key={key}").status_code == 401
+
+
+def test_a_secret_that_everybody_knows_signs_nothing(broker_url: str) -> None:
+    app = make_app(broker_url)
+    app.secret_key = "mysecret"
+    ann, stranger = Person(app, "ann", "submit", "read"), Person(app, "")
+    id = ann.submit()
+    forged = link.sign("mysecret", id, link.Grant.WATCH, datetime.now(UTC) + timedelta(hours=1))
+
+    assert stranger("GET", f"/api/jobs/{id}?key={forged}").status_code == 401
+    assert ann("POST", f"/api/jobs/{id}/links").status_code == 409
+    assert stranger("POST", "/api/session", {"token": ann.token}).status_code == 409
+
+
+def test_signing_in_sets_a_cookie_that_opens_the_door(app: Flask, ann: Person) -> None:
+    browser = Person(app, "")
+    signed_in = browser("POST", "/api/session", {"token": ann.token}, base_url="https://jobs.example")
+    cookie = signed_in.headers["Set-Cookie"]
+
+    assert signed_in.status_code == 201
+    for word in ("Secure", "HttpOnly", "SameSite=Lax"):
+        assert word in cookie
+    assert ann.token not in cookie
+    here = {"base_url": "https://jobs.example"}
+    assert browser("GET", "/api/session", **here).json == {
+        "owner": "ann",
+        "way": "session",
+        "scopes": ["submit", "read"],
+    }
+    evil = {"Sec-Fetch-Site": "cross-site"}
+    assert browser("POST", "/api/tasks/sum_up", {"numbers": [1]}, headers=evil, **here).status_code == 403
+    assert browser("POST", "/api/tasks/sum_up", {"numbers": [1]}, **here).status_code == 202
+    assert browser("DELETE", "/api/session", **here).status_code == 204
+    assert browser("GET", "/api/session", **here).status_code == 401
+
+
+def test_a_session_ends_with_its_token_and_cannot_be_made_up(app: Flask, ann: Person) -> None:
+    browser, here = Person(app, ""), {"base_url": "https://jobs.example"}
+    tokens = app.extensions["celeriac"].api.tokens
+    text, token = tokens.create("tim", scopes_of(["read"]))
+    assert browser("POST", "/api/session", {"token": "clr_x"}, **here).status_code == 401
+    assert (
+        browser("POST", "/api/session", {"token": text}, headers={"Origin": "https://evil.example"}, **here).status_code
+        == 403
+    )
+    assert browser("POST", "/api/session", {"token": text}, **here).status_code == 201
+
+    tokens.revoke(token.id)
+
+    assert browser("GET", "/api/session", **here).status_code == 401
+    browser.client.set_cookie("celeriac_session", "InRpbSI.x.y", domain="jobs.example", secure=True)
+    assert browser("GET", "/api/tasks", **here).status_code == 401
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(broker_url: str) -> None:
+    app = make_app(broker_url, CELERIAC_RATE_LIMIT=3)
+    ann, bob = Person(app, "ann", "submit", "read"), Person(app, "bob", "submit", "read")
+
+    statuses = [ann("POST", "/api/tasks/sum_up", {"numbers": [1]}).status_code for _ in range(5)]
+    refused = ann("POST", "/api/tasks/sum_up", {"numbers": [1]})
+
+    assert statuses == [202, 202, 202, 429, 429]
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.json["type"] == "urn:celeriac:problem:rate-limited"
+    assert ann("GET", "/api/tasks").status_code == 200
+    assert bob("POST", "/api/tasks/sum_up", {"numbers": [1]}).status_code == 202
+
+
+def test_a_view_of_ones_own_submits_for_its_caller(ann: Person, bob: Person, stranger: Person) -> None:
+    id = ann("POST", "/own").json["id"]
+
+    assert ann("GET", f"/api/jobs/{id}").json["owner"] == "ann"
+    assert bob("GET", f"/api/jobs/{id}").status_code == 404
+    assert stranger("POST", "/own").status_code == 401
+
+
+def test_what_a_job_submits_belongs_to_its_owner(ann: Person, hand: Hand) -> None:
+    ann.submit()
+    [delivery] = hand.take()
+
+    assert json.loads(delivery.raw)["headers"]["celeriac_owner"] == "ann"
