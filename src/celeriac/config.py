@@ -60,6 +60,9 @@ class Settings(BaseModel):
         600, ge=0, description="Unsafe requests that one caller may send in a minute (429 beyond); 0: no limit."
     )
     waits: int = Field(8, ge=0, le=10000, description="Requests that one web process holds open for `Prefer: wait`.")
+    streams: int = Field(
+        1000, ge=0, le=100000, description="Event streams of one web process; fewer where its threads do not suffice."
+    )
     proxies: int = Field(0, ge=0, le=10, description="Proxies in front whose X-Forwarded headers are believed.")
     origins: str = Field("", description="Other sites whose pages may act here, separated by spaces.")
     history: bool = Field(True, description="Copy what happens into SQL: search, statistics, and a net under Redis.")
@@ -78,7 +81,7 @@ class Settings(BaseModel):
     celery_app: str = Field("backend", description="`up`: the Celery app, as `celery -A` takes it.")
     wsgi_app: str = Field("run:app", description="`up`: the Flask app, as Gunicorn takes it.")
     web_workers: int = Field(1, ge=1, le=64, description="`up`: web server processes.")
-    web_threads: int = Field(16, ge=2, le=1000, description="`up`: threads of each web server process.")
+    web_threads: int = Field(64, ge=2, le=1000, description="`up`: threads of each web server process.")
     processes: int = Field(2, ge=1, le=256, description="`up`: processes of the lane for ordinary jobs.")
     threads: int = Field(16, ge=1, le=1000, description="`up`: threads of the lane `io`, for jobs that wait.")
     get_submits: bool | None = Field(

@@ -22,6 +22,7 @@ CeleriacError
 ├── Unauthorized         the caller did not say, or prove, who they are
 ├── Forbidden            the caller is known, but may not do this
 ├── RateLimited          the caller asks too often
+├── StreamsTaken         no more event streams can be held open here
 ├── Conflict             the job's state does not allow this
 │   └── KeyInFlight          the first request of this idempotency key has no answer yet
 ├── KeyReused            the idempotency key was used for another request
@@ -233,6 +234,15 @@ class RateLimited(CeleriacError):
     def __init__(self, message: str, hint: str = "", retry_after: int = 60) -> None:
         super().__init__(message, hint)
         self.retry_after = retry_after
+
+
+class StreamsTaken(CeleriacError):
+    """No more event streams can be held open by this server."""
+
+    status = 503
+    retry_after = 5
+    exit_code = 75
+    title = "Streams taken"
 
 
 class JobCancelled(CeleriacError):

@@ -20,7 +20,7 @@ from flask import Flask, current_app
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from celeriac import api, cli, config
-from celeriac.actions import Context
+from celeriac.actions import Context, resource
 from celeriac.api import door, present, problems
 from celeriac.api.facts import facts_of
 from celeriac.auth import refusals
@@ -108,7 +108,11 @@ def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
     space, send = space_of(celery), Sender(celery)
     context = Context(celery.client, space, celery.jobs, send, send.max_retries)
     tokens = Tokens(TokenStore(celery.client, space))
-    watch = Watch(lambda: Wakes(settings.broker_url, space, settings.publish_timeout), settings.waits)
+    watch = Watch(
+        lambda: Wakes(settings.broker_url, space, settings.publish_timeout), settings.waits,
+        client=celery.client, space=space, streams=settings.streams,
+        name=lambda task: resource.task_name(task, celery.jobs),
+    )  # fmt: skip
     return api.Parts(settings, context, tokens, watch, celery.finalize)
 
 

@@ -12,6 +12,7 @@ from celeriac.store.dead import Letter
 from celeriac.store.queues import Queue
 from celeriac.store.record import Attempt, Line, Record
 from celeriac.store.workers import Worker
+from celeriac.watch.event import progress_shown
 
 
 def job_resource(
@@ -42,13 +43,7 @@ def job_resource(
 
 def progress_resource(job: Record) -> dict[str, Any] | None:
     """Return how far a job is: `current`, `total`, `percent` and `message`, what is unknown as None."""
-    if job.progress is None:
-        return None
-    current, total = job.progress.get("current"), job.progress.get("total")
-    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (current, total))
-    percent = round(100 * current / total, 1) if numbers and current is not None and total else None
-    message = job.progress.get("status") or job.progress.get("message")
-    return {"current": current, "total": total, "percent": percent, "message": message}
+    return None if job.progress is None else progress_shown(job.progress)
 
 
 def queue_resource(queue: Queue) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from celeriac.api import dead, document, health, jobs, metrics, problems, queues, session, tasks, workers
+from celeriac.api import dead, document, events, health, jobs, metrics, problems, queues, session, tasks, workers
 from celeriac.api.answers import HSTS, SECURITY_HEADERS
 from celeriac.api.door import visit
 from celeriac.errors import CeleriacError
@@ -18,6 +18,7 @@ OUTSIDE = ("/healthz", "/readyz", "/metrics")
 TABLES = (
     tasks.table,
     jobs.table,
+    events.table,
     queues.table,
     workers.table,
     dead.table,

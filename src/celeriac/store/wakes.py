@@ -14,6 +14,7 @@ from celeriac.store.clients import RedisError, from_url
 from celeriac.store.moves import Space
 
 HEARD = (b"message", b"subscribe")
+MOST = 1000  # pieces of news heard at once
 
 
 class Wakes:
@@ -33,16 +34,20 @@ class Wakes:
         """Hear of this job no more."""
         self._send("UNSUBSCRIBE", [id])
 
-    def hear(self, ids: Iterable[str], seconds: float) -> str:
-        """Return the id of a job that there is news of, '' when there was none in time. Raises RedisError, OSError.
+    def hear(self, ids: Iterable[str], seconds: float) -> set[str]:
+        """Return the ids of jobs that there is news of, after the first of it; none when there was none in time.
 
-        `ids` are followed anew when the connection has to be opened.
+        `ids` are followed anew when the connection has to be opened. Raises RedisError, OSError.
         """
         connection = self._connection or self._open(ids)
-        if not connection.can_read(timeout=seconds):
-            return ""
-        kind, channel, *_ = connection.read_response(timeout=seconds)
-        return channel.decode().removeprefix(self._prefix) if kind in HEARD else ""
+        heard: set[str] = set()
+        for _ in range(MOST):
+            if not connection.can_read(timeout=0 if heard else seconds):
+                break
+            kind, channel, *_ = connection.read_response(timeout=seconds)
+            if kind in HEARD:
+                heard.add(channel.decode(errors="replace").removeprefix(self._prefix))
+        return heard
 
     def close(self) -> None:
         """Give the connection up; the next `hear` opens another."""

@@ -1,55 +1,64 @@
-"""Waits for jobs on behalf of many requests, with one connection and one thread per process."""
+"""Waits for jobs on behalf of many requests and streams, with one connection and one thread per process."""
 
 from __future__ import annotations
 
-import logging
+import functools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
-from celeriac.store.clients import RedisError
-
-logger = logging.getLogger(__name__)
+from celeriac.errors import StreamsTaken
+from celeriac.store.moves import Space
+from celeriac.watch import feed, serving
+from celeriac.watch.everyone import mine
+from celeriac.watch.feed import Wish
+from celeriac.watch.line import Line
+from celeriac.watch.position import Position
+from celeriac.watch.reader import Hearing, Reader
+from celeriac.watch.stream import Stream
 
 T = TypeVar("T")
 
 LOOK = 2.0  # seconds between two looks when nobody wakes us
-PAUSE = 1.0  # seconds before a lost connection is opened anew
-
-
-class Hearing(Protocol):
-    """What tells that something happened to a job (store/wakes.py)."""
-
-    def follow(self, id: str) -> None: ...
-    def leave(self, id: str) -> None: ...
-    def hear(self, ids: list[str], seconds: float) -> str: ...
-    def close(self) -> None: ...
+GATE = 8  # streams that may look back at once: a thousand come back together after a restart
 
 
 class Watch:
-    """At most `places` may wait at once; who finds no place looks once. A forked child starts anew."""
+    """At most `places` requests may wait and `streams` be open at once, fewer where the server could not answer others
+    any more; who finds no place looks once, who finds no stream is sent away. A forked child starts anew."""
 
-    def __init__(self, open_hearing: Callable[[], Hearing], places: int) -> None:
-        self._open_hearing, self._places = open_hearing, places
+    def __init__(
+        self,
+        open_hearing: Callable[[], Hearing],
+        places: int,
+        *,
+        client: Any = None,
+        space: Space | None = None,
+        streams: int = 0,
+        name: Callable[[str], str] = str,
+    ) -> None:
+        self._places, self._most = places, streams
+        self._client, self._space = client, space or Space()
+        self._make = functools.partial(Reader, open_hearing, client, self._space, name)
         self._begin()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Condition()
-        self._waiting: dict[str, set[threading.Event]] = {}
-        self._hearing: Hearing | None = None
+        self._lock = threading.Lock()
+        self._gate = threading.Semaphore(GATE)
+        self._reader = self._make()
         self._taken = 0
+        self._open: set[Stream] = set()
 
     @contextmanager
     def place(self) -> Iterator[bool]:
         """Take a place for as long as the block lasts; give False when all are taken."""
-        if self._pid != os.getpid():
-            self._begin()
+        self._mind_the_fork()
         with self._lock:
-            free = self._taken < self._places
+            free = self._taken < self._places and self._fits()
             self._taken += free
         try:
             yield free
@@ -58,7 +67,8 @@ class Watch:
                 self._taken -= free
 
     def until(self, id: str, seconds: float, look: Callable[[], T | None]) -> T | None:
-        """Return what `look` returns first, asked again whenever something happens to the job; None after `seconds`.
+        """Return what `look` returns first, asked again whenever something happens to the job; None after `seconds`,
+        or when the server stops.
 
         Call it with a place.
         """
@@ -67,8 +77,8 @@ class Watch:
         if found is not None:
             return found
         news = threading.Event()
-        with self._following(id, news):
-            while (left := deadline - time.monotonic()) > 0:
+        with self._reader.following(id, news):
+            while (left := deadline - time.monotonic()) > 0 and not serving.is_stopping():
                 news.wait(min(left, LOOK))
                 news.clear()
                 found = look()
@@ -76,42 +86,46 @@ class Watch:
                     break
         return found
 
-    @contextmanager
-    def _following(self, id: str, news: threading.Event) -> Iterator[None]:
+    def stream(self, line: Line, sees: Callable[[str, str], bool]) -> Stream:
+        """Take a stream for this client; close it, whatever happens. Raises StreamsTaken."""
+        self._mind_the_fork()
+        stream = Stream(line, sees, self._close)
         with self._lock:
-            hearing = self._hear()
-            others = self._waiting.setdefault(id, set())
-            others.add(news)
-            self._lock.notify()
-            hearing.follow(id)  # for each who waits: the server's confirmation wakes them for another look
-        try:
-            yield
-        finally:
-            with self._lock:
-                others.discard(news)
-                if not others:
-                    del self._waiting[id]
-                    hearing.leave(id)
+            if len(self._open) >= self._most or not self._fits() or serving.is_stopping():
+                raise StreamsTaken("Every event stream of this server is taken.", "Ask for the job itself meanwhile.")
+            self._open.add(stream)
+        return stream
 
-    def _hear(self) -> Hearing:
-        if self._hearing is None:
-            self._hearing = self._open_hearing()
-            threading.Thread(target=self._run, args=(self._hearing,), name="celeriac-watch", daemon=True).start()
-        return self._hearing
+    @property
+    def gate(self) -> threading.Semaphore:
+        """What to hold while looking back, so that not all do at once."""
+        return self._gate
 
-    def _run(self, hearing: Hearing) -> None:
-        while True:
-            with self._lock:
-                while not self._waiting:
-                    self._lock.wait()
-                ids = list(self._waiting)
-            try:
-                id = hearing.hear(ids, LOOK)
-            except (RedisError, OSError, ValueError) as error:
-                logger.warning("News of jobs cannot be heard for a moment: %s", error)
-                hearing.close()
-                time.sleep(PAUSE)
-                continue
-            with self._lock:
-                for news in self._waiting.get(id, ()):
-                    news.set()
+    def begin(self, stream: Stream, wish: Wish) -> bool:
+        """Let the stream tell what happened since, and from now on. Returns False when everything was told before and
+        nothing more will come. Raises BrokerUnavailable.
+        """
+        reader, number = self._reader, None
+        reader.follow(stream, [id for id in wish.left if id not in wish.hidden], wish.everyone)
+        start = feed.start(self._client, self._space, wish.left, wish.hidden)
+        at = Position(start.before)
+        if wish.everyone:
+            number, found = reader.everyone.after(wish.journal)
+            at.journal = min(number if wish.journal is None else wish.journal, number - bool(found))
+            start.events += mine(stream, found)
+        stream.begin(at, start.events, start.ended)
+        reader.go_on(start.after, number)
+        return not stream.is_done
+
+    def _close(self, stream: Stream) -> None:
+        with self._lock:
+            self._open.discard(stream)
+        self._reader.leave(stream)
+
+    def _fits(self) -> bool:
+        room = serving.room()
+        return room is None or self._taken + len(self._open) < room
+
+    def _mind_the_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._begin()
