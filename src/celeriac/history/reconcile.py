@@ -54,6 +54,7 @@ class Reconciler:
     space: Space
     celery: Any
     token: str = field(default_factory=lambda: secrets.token_hex(8))
+    _birth: int = 0
 
     def run(self, still: Callable[[], None] = lambda: None) -> Reconciled | None:
         """Go through all unfinished jobs; None when another process is at it. `still` is called between chunks.
@@ -64,6 +65,8 @@ class Reconciler:
             return None
         found = Reconciled()
         try:
+            with self.database.read() as connection:
+                self._birth = cursors.read(connection)[0].no
             last = -1
             while rows := self._unfinished(last):
                 self._chunk(rows, found)
@@ -87,7 +90,7 @@ class Reconciler:
         lost = [row for row in rows if row.id in unknown]
         again, closed, deleted = [], [], []
         for row in lost:
-            job = _forgotten(row)
+            job = _forgotten(row, self._birth)
             if unknown[row.id] == "deleted":
                 deleted.append(row.n)
             elif unknown[row.id] in TERMINAL:
@@ -136,12 +139,14 @@ class Reconciler:
                 cursors.settle(connection, cursor.no, restored)
 
 
-def _forgotten(row: Row[Any]) -> Forgotten:
+def _forgotten(row: Row[Any], birth: int) -> Forgotten:
+    """Return what is to be submitted. Its fence and its events go on where nobody has seen any: an attempt that still
+    runs somewhere comes too late."""
     return Forgotten(
         row.id, row.task, row.queue, row.args or "", row.options or "", row.retries, _future(row.due),
         row.root_id, row.parent_id, row.group_id,
         {"created_at": row.n >> SHIFT, "attempt": row.attempt, "losses": row.losses, "seq": row.seq + LEAP,
-         "reason": RESTORED},
+         "fence": birth * LEAP, "reason": RESTORED},
         {"owner": row.owner},
     )  # fmt: skip
 

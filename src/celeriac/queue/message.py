@@ -11,7 +11,7 @@ LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch an
 #: header -> field of the record: on whose behalf a job was submitted
 ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "traceparent": "traceparent"}
 RESTORED_HEADER = "celeriac_restored"  # what the history knows of a job that Redis has forgotten
-RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "reason")
+RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "fence", "reason")
 OPTIONS_LIMIT = 2048  # bytes
 #: Headers that the record holds in fields of their own, or that matter to nobody later.
 ELSEWHERE = (
