@@ -13,6 +13,7 @@ from tests.record.desk import Desk
 POOLS = {"prefork": "2", "threads": "4", "gevent": "20", "solo": "1"}
 SETTINGS = {"CELERIAC_LEASE": "5", "CELERIAC_MAX_LOSSES": "2", "CELERIAC_CANCEL_GRACE": "1", "CELERIAC_GRACE": "20"}
 Start = Callable[..., Program]
+Lanes = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,9 @@ def _programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         command = ("celery", "-A", "tests.record.jobs_app", "worker", "-P", pool, "-c", POOLS[pool], "-Q", queue)
         logs = folder / f"{name}.log"
         program = Program(
-            [*command, "-n", f"{name}@test", "-l", "info", *options], logs, {**SETTINGS, "BROKER_URL": url, **(env or {})}
+            [*command, "-n", f"{name}@test", "-l", "info", *options],
+            logs,
+            {**SETTINGS, "BROKER_URL": url, **(env or {})},
         )
         running.append(program)
         program.says("ready.")
@@ -49,7 +52,7 @@ def _programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def lanes(_programs: Start, record_url: str) -> Callable[[str], str]:
+def lanes(_programs: Start, record_url: str) -> Lanes:
     """Give the queue of a pool's worker; the queue has the pool's name."""
     started: dict[str, Program] = {}
 
@@ -64,18 +67,18 @@ def lanes(_programs: Start, record_url: str) -> Callable[[str], str]:
 
 
 @pytest.fixture(params=list(POOLS))
-def lane(request: pytest.FixtureRequest, lanes: Callable[[str], str]) -> str:
+def lane(request: pytest.FixtureRequest, lanes: Lanes) -> str:
     """The queue of a worker, of each pool in turn."""
     return lanes(str(request.param))
 
 
 @pytest.fixture
-def prefork(lanes: Callable[[str], str]) -> str:
+def prefork(lanes: Lanes) -> str:
     return lanes("prefork")
 
 
 @pytest.fixture
-def threads(lanes: Callable[[str], str]) -> str:
+def threads(lanes: Lanes) -> str:
     return lanes("threads")
 
 

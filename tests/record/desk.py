@@ -14,7 +14,9 @@ from flask import Flask
 import tests.record.jobs  # noqa: F401  # every app that is made in this process has its jobs
 from celeriac import Celeriac
 from celeriac.job import TERMINAL, State
+from celeriac.queue.again import again
 from celeriac.store import moves, record
+from celeriac.store.clients import milliseconds
 from celeriac.worker.process import space_of
 
 T = TypeVar("T")
@@ -69,6 +71,18 @@ class Desk:
 
     def cancel(self, id: str, reason: str = "by hand") -> str:
         return moves.cancel(self.client, self.space, id, reason, revoked_meta(id, reason))
+
+    def retry(self, id: str) -> None:
+        """Run a job that has ended once more, from the message that was kept."""
+        kept = record.kept_message(self.client, self.space, id)
+        assert kept is not None
+        message = again(*kept, "retried")
+        assert message is not None
+        record.resubmit(self.client, self.space, id, message)
+
+    def now(self) -> int:
+        """Return the server's clock (ms)."""
+        return milliseconds(self.client)
 
     def counter(self, name: str) -> int:
         return int(self.client.hget(f"{self.space.keys}stats", name) or 0)

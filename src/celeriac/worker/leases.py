@@ -103,12 +103,13 @@ def _hand_on(app: Any, raw: bytes) -> None:
 
 def _pool_name(pool: Any) -> str:
     """Return the pool as `-P` names it."""
-    name: str = type(pool).__module__.rpartition(".")[2]
-    return {"pool": "threads", "thread": "threads"}.get(name, name)
+    modules = {kind.__module__.rpartition(".")[2] for kind in type(pool).__mro__}
+    known = {"prefork": "prefork", "gevent": "gevent", "eventlet": "eventlet", "solo": "solo", "thread": "threads"}
+    return next((name for module, name in known.items() if module in modules), type(pool).__name__)
 
 
 def _can_terminate(pool: Any) -> bool:
-    return type(pool).__module__ in ("celery.concurrency.prefork", "celery.concurrency.gevent")
+    return _pool_name(pool) in ("prefork", "gevent")
 
 
 def _context(raw: bytes) -> Context | None:
