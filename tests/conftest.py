@@ -1,13 +1,22 @@
-"""What every test may ask for: a real Valkey of its own, on a private port, with a fresh database each."""
+"""What every test may ask for: a real Valkey of its own, on a private port, with a fresh database each.
+
+Celery keeps shared tasks and the current app for the whole process. Here each file of tests sees the tasks of those
+modules alone that it imports, by itself or through others, and begins without a current app.
+"""
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import _state
 
 from celeriac.stack.valkey import Valkey
+from tests.reach import ROOT, reached
 
 DATABASES = 4096
 
@@ -29,3 +38,24 @@ def _numbers() -> Iterator[int]:
 def broker_url(valkey: Valkey, _numbers: Iterator[int]) -> str:
     """The URL of an empty database that no other test uses (pub/sub channels are the server's, not its)."""
     return valkey.url.removesuffix("/0") + f"/{next(_numbers)}"
+
+
+# A hook, not a fixture: fixtures of the session are made before those of a module, and would see everything.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    ours = reached(item.path)
+    others = {share for share in _state._on_app_finalizers if (home := _home(share)) and home not in ours}
+    _state._on_app_finalizers -= others
+    try:
+        return (yield)
+    finally:
+        _state._on_app_finalizers |= others
+        if nextitem is None or nextitem.path != item.path:
+            _state.default_app = _state._tls.current_app = None
+
+
+def _home(share: Any) -> Path | None:
+    """Return the file of this repository, outside the library, in which a shared task stands; else None."""
+    fun = inspect.getclosurevars(share).nonlocals.get("fun")
+    path = Path(inspect.unwrap(fun).__code__.co_filename) if fun else None
+    return path if path and path.is_relative_to(ROOT) and not path.is_relative_to(ROOT / "src") else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+
 import pytest
 from flask import Flask
 
@@ -20,6 +23,20 @@ def test_jobs_are_done_while_the_test_works(redis_url: str, work_jobs: WorkJobs)
             assert sent.get(timeout=60) == number + 1
         slow = app.extensions["celery"].tasks["backend.tasks.long_task"].delay(steps=3, seconds=0.01)
         assert slow.get(timeout=60) == "Task complete!"
+
+
+def test_the_process_logs_afterwards_as_it_did_before(
+    redis_url: str, work_jobs: WorkJobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, streams = logging.getLogger(), (sys.stdout, sys.stderr)
+    before = root.level, list(root.handlers)
+
+    with work_jobs(create_app(BROKER_URL=redis_url)):
+        logging.getLogger("mine").warning("heard meanwhile")
+
+    assert (root.level, root.handlers) == before
+    assert (sys.stdout, sys.stderr) == streams
+    assert "heard meanwhile" in caplog.text
 
 
 def test_two_tests_do_not_share_jobs(redis_url: str) -> None:
