@@ -12,9 +12,8 @@ from celery.result import AsyncResult
 from flask import Flask
 
 import tests.record.jobs  # noqa: F401  # every app that is made in this process has its jobs
-from celeriac import Celeriac
+from celeriac import Celeriac, actions
 from celeriac.job import TERMINAL, State
-from celeriac.queue.again import again
 from celeriac.store import moves, record
 from celeriac.store.clients import milliseconds
 from celeriac.worker.process import space_of
@@ -41,7 +40,7 @@ class Desk:
         app.config["BROKER_URL"] = url
         Celeriac(app)
         self.celery = app.extensions["celery"]
-        self.celery.finalize()
+        self.context = app.extensions["celeriac"].context
         self.url = url
         self.client = redis.Redis.from_url(url)
         self.space = space_of(self.celery)
@@ -73,12 +72,8 @@ class Desk:
         return moves.cancel(self.client, self.space, id, reason, revoked_meta(id, reason))
 
     def retry(self, id: str) -> None:
-        """Run a job that has ended once more, from the message that was kept."""
-        kept = record.kept_message(self.client, self.space, id)
-        assert kept is not None
-        message = again(*kept, "retried")
-        assert message is not None
-        record.resubmit(self.client, self.space, id, message)
+        """Run a job that has ended once more."""
+        actions.retry(self.context, id)
 
     def now(self) -> int:
         """Return the server's clock (ms)."""

@@ -79,6 +79,8 @@ def retry(context: Context, id: str, arguments: Mapping[str, Any] | None = None)
     if not job.done:
         raise Conflict(f"Job {id} is {job.state}: it has not ended.", "Cancel it, or wait for its end.")
     edited = None if arguments is None else _bind(context, job, arguments)
+    if edited is None and record.revive(context.client, context.space, id, "retried"):
+        return None
     kept = record.kept_message(context.client, context.space, id)
     message = again(*kept, "retried", edited) if kept else None
     if message is not None:

@@ -191,6 +191,12 @@ def resubmit(client: Client, space: Space, id: str, again: Again) -> None:
         verdict(id, script("requeue")(client, *space.head(), *requeue_args(id, again, letter=False)))
 
 
+def revive(client: Client, space: Space, id: str, reason: str) -> bool:
+    """Let a job wait again that was cancelled while it was ready; False when its message has left the queue."""
+    with reachable():
+        return bool(script("revive")(client, *space.head(), id, reason))
+
+
 def delete(client: Client, space: Space, id: str) -> None:
     """Forget a job that ended: record, log, result. UnknownJob, ExpiredJob, or Conflict when it has not ended."""
     with reachable():

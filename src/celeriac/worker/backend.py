@@ -109,7 +109,7 @@ class RecordMixin:
         return {"exc_type": exc.exc_cls_name, "exc_message": words, "exc_module": exc.exc_module}
 
     def note_end(self, request: Any, move: Move) -> None:
-        """Record an end of which Celery stores nothing: the attempt was replaced, or retries and nobody wants to know."""
+        """Record an end of which Celery stores nothing: it was replaced, or is retried and nobody wants to know."""
         self._end(request.id, move, "", request, store=False)
 
     def hand_on(self, request: Any) -> None:

@@ -4,7 +4,7 @@
 local now = time()
 local id, reason = A(1), A(2)
 local rec = record(id)
-local r = call('HMGET', rec, 'state', 'retries', 'fence', 'body')
+local r = call('HMGET', rec, 'state', 'retries', 'fence', 'body', 'tag')
 local state = r[1]
 if not state then return '' end
 if state == 'cancelled' then return state end
@@ -25,6 +25,8 @@ local value = undelay(member)
 if value then
   keep_message(id, value)
   if r[4] then drop_later(unpack_message(value)) end
+elseif r[5] then
+  call('HSET', rec, 'waits', 1) -- its message, until a worker comes across it
 end
 call('SET', RESULT .. id, A(3), 'PX', KEEP)
 call('PUBLISH', RESULT .. id, A(3))

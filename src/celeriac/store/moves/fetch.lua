@@ -29,14 +29,17 @@ local function deliver(raw, key, queue, acknowledged)
     token = e.tag .. '-' .. call('INCR', P .. 'strangers') .. ':0'
   else
     local rec = record(e.id)
-    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due', 'former', 'cancel')
+    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due', 'former', 'cancel', 'reason')
     if r[7] and not TERMINAL[r[1]] then -- asked to stop before it began
       end_cancelled(e.id, nil, now, r[7], pack(queue, key, raw))
       r[1] = 'cancelled'
     end
     if r[1] and (TERMINAL[r[1]] or superseded(e, r[2], r[3], r[6])) then
       count('dropped')
-      if r[1] == 'cancelled' then keep_message(e.id, pack(queue, key, raw)) end
+      if r[1] == 'cancelled' then
+        keep_message(e.id, pack(queue, key, raw))
+        call('HDEL', rec, 'waits')
+      end
       dropped[#dropped + 1] = raw
       return
     end
@@ -55,6 +58,7 @@ local function deliver(raw, key, queue, acknowledged)
     end
     token = e.id .. ':' .. call('HINCRBY', rec, 'fence', 1)
     losses, due = tonumber(r[4] or 0), r[5] and 1 or 0
+    if r[8] == 'worker lost' then losses = math.max(1, losses) end -- perhaps it had begun: this start is written at once
   end
   leases[#leases + 1] = int(now + LEASE)
   leases[#leases + 1] = token

@@ -169,8 +169,8 @@ local function undelay(member)
 end
 
 -- A job that ended is about to run again under its id: what its last run left is forgotten, how it ended is noted, and
--- the rest of its chain waits for it again.
-local function reopen(id, now)
+-- the rest of its chain, if its message has one, waits for it again.
+local function reopen(id, now, chained)
   local rec = record(id)
   local r = call('HMGET', rec, 'state', 'attempts', 'started_at', 'finished_at', 'former', 'tag', 'chain')
   if not r[2] and r[3] then note_attempt(rec, r[4], r[1]) end
@@ -182,11 +182,12 @@ local function reopen(id, now)
   call('ZREM', P .. 'dead', id)
   call('HDEL', P .. 'dead:messages', id)
   call('HDEL', rec, 'cancel', 'losses', 'started_at', 'finished_at', 'worker', 'progress', 'error', 'due', 'retried',
-    'nesting', 'once')
-  for child in (r[7] or ''):gmatch('%S+') do
+    'nesting', 'once', 'waits')
+  if not chained then call('HDEL', rec, 'chain', 'body') end
+  for child in (chained and r[7] or ''):gmatch('%S+') do
     local state = call('HGET', record(child), 'state')
     if state and TERMINAL[state] then
-      reopen(child, now)
+      reopen(child, now, false)
       call('HDEL', record(child), 'tag')
       call('HSET', record(child), 'state', 'scheduled', 'reason', 'after its parent')
       call('PEXPIRE', record(child), KEEP * 7)

@@ -33,7 +33,7 @@ if r[3] then
   if TERMINAL[r[1]] then -- the caller reuses an id: the same job runs again
     -- its own parent does not: it ran twice, or finds out late that it had lost its lease
     if given.parent_id and call('HGET', rec, 'parent_id') == given.parent_id then return { 'duplicate', int(now) } end
-    reopen(id, now)
+    reopen(id, now, N(13 + n) > 0)
   elseif tonumber(given.nesting or 0) > tonumber(call('HGET', rec, 'nesting') or 0) then -- it replaces itself
     fence = tonumber(r[4] or 0)
   elseif retries <= tonumber(r[2] or 0) then

@@ -18,6 +18,7 @@ for _, raw in ipairs(raws) do
     journal(e.id, 'cancelled', nil, now, reason)
     cancelled = cancelled + 1
   elseif r[1] == 'cancelled' then
+    call('HDEL', record(e.id), 'waits')
     keep_message(e.id, pack(queue, key, raw))
   end
 end

@@ -18,7 +18,7 @@ if not state then
   fields[#fields + 1] = int(now)
 end
 for i = 1, N(10) do fields[#fields + 1] = A(10 + i) end
-reopen(id, now)
+reopen(id, now, true)
 call('HSET', rec, 'due', int(now), unpack(fields)) -- ready from now on
 if N(10) > 1 and A(11) == 'args' and A(12) == '' then keep_body(id, raw) end
 call('LPUSH', key, raw)
