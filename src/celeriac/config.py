@@ -63,6 +63,9 @@ class Settings(BaseModel):
     streams: int = Field(
         1000, ge=0, le=100000, description="Event streams of one web process; fewer where its threads do not suffice."
     )
+    stream_age: float = Field(
+        900.0, ge=0.1, le=86400, description="An event stream ends after this long; its client comes back."
+    )
     proxies: int = Field(0, ge=0, le=10, description="Proxies in front whose X-Forwarded headers are believed.")
     origins: str = Field("", description="Other sites whose pages may act here, separated by spaces.")
     history: bool = Field(True, description="Copy what happens into SQL: search, statistics, and a net under Redis.")

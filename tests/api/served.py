@@ -95,7 +95,7 @@ class Hand(SteeringHand):
 def make_app(broker_url: str, **config: Any) -> Flask:
     """Return an app that is closed, unless `config` says otherwise."""
     app = Flask("served")
-    app.config.from_mapping(BROKER_URL=broker_url, SECRET_KEY=SECRET_KEY, **config)
+    app.config.from_mapping(BROKER_URL=broker_url, CELERIAC_STREAM_AGE=0.2, SECRET_KEY=SECRET_KEY, **config)
     Celeriac(app)
 
     @app.post("/own")

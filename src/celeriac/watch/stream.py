@@ -18,7 +18,6 @@ from celeriac.watch.line import Line
 from celeriac.watch.position import Position
 
 HEARTBEAT = 15.0  # seconds without an event after which a comment is sent
-AGE = 900.0  # seconds that a stream lives at most
 MOST, MOST_BYTES = 2000, 1 << 20  # events, and bytes, that may wait for a slow client
 PART = 1 << 16  # bytes sent at once
 
@@ -26,7 +25,9 @@ PART = 1 << 16  # bytes sent at once
 class Stream:
     """See the module. `close` may be called more than once, and by any thread."""
 
-    def __init__(self, line: Line, sees: Callable[[str, str], bool], leave: Callable[[Stream], None]) -> None:
+    def __init__(
+        self, line: Line, sees: Callable[[str, str], bool], leave: Callable[[Stream], None], age: float
+    ) -> None:
         self.line, self.sees = line, sees
         self.followed: tuple[str, ...] = ()
         self.at = Position({})
@@ -37,7 +38,7 @@ class Stream:
         self._bytes = 0
         self._news = threading.Event()
         self._over = self._greeted = self._alone = False
-        self._ends = time.monotonic() + AGE * random.uniform(0.9, 1.0)
+        self._ends = time.monotonic() + age * random.uniform(0.9, 1.0)
 
     def begin(self, at: Position, events: Sequence[Event], ended: set[str]) -> None:
         """Start after these numbers with what happened since; jobs that had `ended` are waited for no longer."""
@@ -79,11 +80,11 @@ class Stream:
         if not self._greeted:
             self._greeted = True
             return b"retry: %d\n\n" % random.randint(1000, 3000)  # not all at once after a restart
-        while not (self._over or self.is_done or time.monotonic() > self._ends):
+        while not (self._over or self.is_done) and (left := self._ends - time.monotonic()) > 0:
             self._news.clear()
             if part := self._part():
                 return part
-            if not (self.is_done or self._over or self._news.wait(HEARTBEAT)):
+            if not (self.is_done or self._over or self._news.wait(min(HEARTBEAT, left))) and left > HEARTBEAT:
                 return self._heartbeat()
         raise StopIteration
 

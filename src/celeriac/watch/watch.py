@@ -38,9 +38,10 @@ class Watch:
         client: Any = None,
         space: Space | None = None,
         streams: int = 0,
+        age: float = 900.0,
         name: Callable[[str], str] = str,
     ) -> None:
-        self._places, self._most = places, streams
+        self._places, self._most, self._age = places, streams, age
         self._client, self._space = client, space or Space()
         self._make = functools.partial(Reader, open_hearing, client, self._space, name)
         self._begin()
@@ -89,7 +90,7 @@ class Watch:
     def stream(self, line: Line, sees: Callable[[str, str], bool]) -> Stream:
         """Take a stream for this client; close it, whatever happens. Raises StreamsTaken."""
         self._mind_the_fork()
-        stream = Stream(line, sees, self._close)
+        stream = Stream(line, sees, self._close, self._age)
         with self._lock:
             if len(self._open) >= self._most or not self._fits() or serving.is_stopping():
                 raise StreamsTaken("Every event stream of this server is taken.", "Ask for the job itself meanwhile.")
