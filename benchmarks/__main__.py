@@ -16,7 +16,7 @@ WHOLE = Plan()
 
 
 def main() -> int:
-    """Run what was asked for; the exit code is 1 when a goal was not met in a whole run."""
+    """Run what was asked for."""
     asked = _arguments()
     if asked.list:
         print("\n".join(f"{name:12} {_first_line(name)}" for name in NAMES))

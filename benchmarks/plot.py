@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.outcome import Bar
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 760, 150, 90, 24, 40
+WIDTH, LEFT, RIGHT, ROW, TOP = 800, 190, 90, 24, 40
 OURS, OTHERS = "#2f855a", "#a0aec0"
 STYLE = "text{font:12px system-ui,sans-serif;fill:#2d3748}.t{font-weight:600;font-size:14px}"
 
