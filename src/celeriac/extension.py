@@ -110,7 +110,7 @@ def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
     tokens = Tokens(TokenStore(celery.client, space))
     watch = Watch(
         lambda: Wakes(settings.broker_url, space, settings.publish_timeout), settings.waits,
-        client=celery.client, space=space, streams=settings.streams,
+        client=celery.client, space=space, streams=settings.streams, age=settings.stream_age,
         name=lambda task: resource.task_name(task, celery.jobs),
     )  # fmt: skip
     return api.Parts(settings, context, tokens, watch, celery.finalize)
