@@ -1,11 +1,12 @@
 """Hands: `flask jobs …`, what one may ask as words on a command line. Speaks click.
 
 1. `group` is the command itself: errors of ours become a sentence and an exit code, with `--json` a problem.
-2. `job`, `queue`, `dead`, `history`, `token` are its commands; each calls `celeriac.actions` and shows what came of it.
+2. `job`, `watch`, `queue`, `dead`, `history`, `token` are its commands; each calls `celeriac.actions` and shows what
+   came of it.
 3. `shown` lays out what people read.
 """
 
-from celeriac.cli import dead, history, job, queue, token
+from celeriac.cli import dead, history, job, queue, token, watch
 from celeriac.cli.group import jobs
 
-__all__ = ["dead", "history", "job", "jobs", "queue", "token"]
+__all__ = ["dead", "history", "job", "jobs", "queue", "token", "watch"]

@@ -11,11 +11,14 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from celeriac.actions import Context
-from celeriac.errors import CeleriacError
+from celeriac.errors import CeleriacError, JobCancelled
+from celeriac.job import State
 from celeriac.registry.problem import problem_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 JSON_WANTED = "celeriac.json"
+#: The exit code of a command that waited for a job's end; others are those of celeriac.errors.
+OUTCOMES = {State.SUCCEEDED: 0, State.FAILED: 1, State.CANCELLED: JobCancelled.exit_code, State.LOST: 7}
 
 
 class Refused(click.ClickException):

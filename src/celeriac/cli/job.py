@@ -13,15 +13,14 @@ import click
 from celeriac import actions
 from celeriac.actions import resource
 from celeriac.cli import shown
-from celeriac.cli.group import context, jobs, json_option, say
-from celeriac.errors import BadRequest, JobCancelled
+from celeriac.cli.group import OUTCOMES, context, jobs, json_option, say
+from celeriac.cli.watch import watch_to_the_end
+from celeriac.errors import BadRequest
 from celeriac.job import State
 from celeriac.registry import TaskSpec
 from celeriac.registry.body import parse, parse_object
 from celeriac.store import record, workers
 
-#: The exit code of a command that waited for a job's end; others are those of celeriac.errors.
-OUTCOMES = {State.SUCCEEDED: 0, State.FAILED: 1, State.CANCELLED: JobCancelled.exit_code, State.LOST: 7}
 TIMED_OUT = 124  # as timeout(1)
 
 wait_options = [
@@ -44,6 +43,7 @@ def _with_wait(function: Any) -> Any:
 @click.option("--at", type=str, help="Start at this time (ISO 8601 with zone).")
 @click.option("--queue", help="Another queue than the task's own.")
 @click.option("--priority", type=int, help="0 (most urgent) to 9.")
+@click.option("--watch", is_flag=True, help="Watch it to its end: log lines and how far it is.")
 @_with_wait
 @json_option
 def submit(
@@ -54,6 +54,7 @@ def submit(
     at: str | None,
     queue: str | None,
     priority: int | None,
+    watch: bool,
     wait: bool,
     timeout: float | None,
     as_json: bool,
@@ -63,7 +64,9 @@ def submit(
     given = _given(app.jobs.find(task), values, arguments)
     options = {"delay": delay, "run_at": _moment(at), "queue": queue, "priority": priority}
     id = actions.submit(app, task, given or {}, **options)  # type: ignore[arg-type]
-    if wait:
+    if watch:
+        watch_to_the_end(id, as_json)
+    elif wait:
         _wait(id, timeout, as_json)
     else:
         say(_resource(id) if as_json else id, as_json, lambda: id)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeAlias
 
 from celeriac.errors import BrokerUnavailable
 from celeriac.store import wake
@@ -13,10 +13,12 @@ from celeriac.store.moves import Space
 from celeriac.store.since import since
 from celeriac.watch.event import Event, Kind, events, first, gone, reset
 
+Told: TypeAlias = Generator[Event, None, None]
+
 PAUSE = 0.5  # seconds before Redis is asked again
 
 
-def follow(client: Any, space: Space, id: str, away: Callable[[BrokerUnavailable], None]) -> Iterator[Event]:
+def follow(client: Any, space: Space, id: str, away: Callable[[BrokerUnavailable], None]) -> Told:
     """Yield what happens to the job, each thing once and in order, until it has ended; `away` hears of outages."""
     last: int | None = None
     while True:
