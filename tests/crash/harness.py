@@ -73,7 +73,7 @@ class Worker:
         known = {k: v for k, v in os.environ.items() if not k.startswith(("CELERIAC_", "CELERY_", "CRASH_"))}
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**known, **env}, stdout=out, stderr=out, start_new_session=True,
+                command, cwd=ROOT, env={"CELERIAC_HISTORY": "false", **known, **env}, stdout=out, stderr=out, start_new_session=True,
                 preexec_fn=tied_to_parent(),  # noqa: PLW1509  (see children.py)
             )  # fmt: skip
 
@@ -93,8 +93,10 @@ class Worker:
         """Wait until the output holds these words."""
 
         def said() -> bool:
+            if words in self.output:
+                return True
             assert self.alive, f"It ended with {self.process.returncode}:\n{self.output}"
-            return words in self.output
+            return False
 
         eventually(said, f"{words!r} in the output of the worker", deadline)
 
@@ -148,11 +150,13 @@ class System:
         self.celery = self.app.extensions["celery"]
         self.redis = redis.Redis.from_url(self.valkey.url, socket_timeout=10)
 
-    def worker(self, pool: str = "prefork", slots: int = 2, queues: str = "celery", **settings: Any) -> Worker:
-        """Start a worker and return it when it is ready; `settings` are its own."""
+    def worker(
+        self, pool: str = "prefork", slots: int = 2, queues: str = "celery", url: str = "", **settings: Any
+    ) -> Worker:
+        """Start a worker and return it when it is ready; `settings` are its own, `url` another way to the broker."""
         name = f"w{len(self.workers)}"
         env = {f"CELERIAC_{k.upper()}": str(v) for k, v in {**self.settings, **settings}.items()}
-        env |= {"BROKER_URL": self.valkey.url, "CRASH_LEDGER": str(self.ledger.path)}
+        env |= {"BROKER_URL": url or self.valkey.url, "CRASH_LEDGER": str(self.ledger.path)}
         command = [
             sys.executable, "-m", "celery", "-A", "tests.crash.app", "worker", "-Q", queues, "-P", pool,
             "-c", str(slots), "-n", f"{name}@crash", "--loglevel", "INFO", "--without-gossip", "--without-mingle",

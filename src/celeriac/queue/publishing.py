@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from dataclasses import replace
 from typing import Any
 
 from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps as kombu_dumps
 
-from celeriac.errors import QueueFull
+from celeriac.errors import BrokerUnavailable, QueueFull
 from celeriac.queue import message as envelope
 from celeriac.store import clients, moves
 
@@ -55,19 +56,30 @@ class Publishing:
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         """Record and queue a message, or neither. Raises OperationalError within `publish_timeout`, QueueFull."""
         batch = kwargs.pop("_publish_batch", None)
-        submission = self._submission(queue, message, 0 if batch is not None else self._deadline())
         if batch is not None:
-            batch.add("execute_command", *moves.publish_words(self.space, submission))
+            batch.add("execute_command", *moves.publish_words(self.space, self._submission(queue, message, 0)))
             return
-        try:
-            outcome, _ = moves.publish(self.redis, self.space, submission)
-        except clients.TimeoutError as error:
-            raise OperationalError(f"Redis did not answer in {self.publish_timeout} s; nothing was queued.") from error
+        asked = time.monotonic()
+        submission = self._submission(queue, message, self._deadline())
+        outcome = self._publish(submission)
+        if outcome == "late" and time.monotonic() - asked < self.publish_timeout / 4:
+            # no time went by: a clock was set, or this machine slept; the reply has told the time
+            outcome = self._publish(replace(submission, deadline=self._deadline()))
         if outcome == "late":
             raise OperationalError(f"Redis took longer than {self.publish_timeout} s; nothing was queued.")
         if outcome == "full":
             raise QueueFull(f"Queue {queue} holds its limit of {self.queue_limit} messages.")
         self._touch(queue)
+
+    def _publish(self, submission: moves.Submission) -> str:
+        try:
+            outcome, now = moves.publish(self.redis, self.space, submission)
+        except clients.TimeoutError as error:
+            raise OperationalError(f"Redis did not answer in {self.publish_timeout} s; nothing was queued.") from error
+        except clients.OutOfMemoryError as error:
+            raise BrokerUnavailable("Redis is full; nothing was queued.", "Raise its maxmemory.") from error
+        self._clock = now - time.monotonic() * 1000
+        return outcome
 
     def _touch(self, queue: str) -> None:
         """Put off the end of a queue that expires (kombu's x-expires)."""
@@ -117,7 +129,10 @@ class Publishing:
     def _deadline(self) -> int:
         """Return the Redis time after which a publish must not happen any more: its producer has given up."""
         if self._clock is None:
-            self._clock = clients.milliseconds(self.redis) - time.monotonic() * 1000
+            try:
+                self._clock = clients.milliseconds(self.redis) - time.monotonic() * 1000
+            except clients.TimeoutError as error:  # kombu would ask it a second time, and its producer wait twice
+                raise OperationalError(f"Redis did not answer in {self.publish_timeout} s.") from error
         return int(time.monotonic() * 1000 + self._clock + self.publish_timeout * 1000 * ON_TIME)
 
 

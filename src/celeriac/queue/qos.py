@@ -6,8 +6,6 @@ from typing import Any
 
 from kombu.transport import virtual
 
-from celeriac.store.clients import RedisError
-
 
 class QoS(virtual.QoS):
     """Counts what is in hand against the prefetch limit; everything else goes to the table."""
@@ -31,12 +29,11 @@ class QoS(virtual.QoS):
     def restore_unacked(self, client: Any = None) -> list[Any]:
         """Give back what never began; running jobs keep their lease and can still be acknowledged."""
         self._flush()
-        tokens = self.channel.table.unbegun(self._delivered)
+        table = self.channel.table
+        table.give_up(table.unbegun(self._delivered))
         self._delivered.clear()
-        try:
-            self.channel.give_back(tokens)
-        except (RedisError, OSError):
-            return []  # Redis is away: the leases run out by themselves, or the next connection renews them
+        if not self.channel.closed:
+            table.flush(self.channel.redis)
         return []
 
     def restore_unacked_once(self, stderr: Any = None) -> None:

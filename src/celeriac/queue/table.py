@@ -64,6 +64,7 @@ class Table:
     closed: bool = False
     _held: dict[str, Held] = field(default_factory=dict)
     _acks: list[str] = field(default_factory=list)
+    _returns: list[str] = field(default_factory=list)
     _channels: list[Surplus] = field(default_factory=list)
     lock: Any = field(default_factory=native.lock)
     _running: bool = False
@@ -74,6 +75,7 @@ class Table:
         with self.lock:
             for token in tokens:
                 self._held[token] = Held()
+        self._ensure_thread()
 
     def begin(self, token: str, once: bool = False) -> None:
         """Note that user code may run now: this delivery is not given back when a channel closes.
@@ -107,6 +109,7 @@ class Table:
             if held is not None and not held.once:
                 del self._held[token]
                 self._acks.append(token)
+        self._ensure_thread()
 
     def holds(self, token: str) -> bool:
         """Return whether this process still owns the delivery."""
@@ -122,6 +125,16 @@ class Table:
         """Take back acknowledgements whose fetch failed."""
         with self.lock:
             self._acks = acks + self._acks
+        if acks:
+            self._ensure_thread()
+
+    def give_up(self, tokens: Iterable[str]) -> None:
+        """Hold these no longer: they go back to the head of their queue as soon as Redis takes them."""
+        with self.lock:
+            returns = [token for token in tokens if self._held.pop(token, None) is not None]
+            self._returns += returns
+        if returns:
+            self._ensure_thread()
 
     def tokens(self) -> list[str]:
         with self.lock:
@@ -148,10 +161,7 @@ class Table:
         with self.lock:
             if channel not in self._channels:
                 self._channels.append(channel)
-            if self._running or self.closed:
-                return
-            self._running = True
-        native.start(self._run)
+        self._ensure_thread()
 
     def unwatch(self, channel: Surplus) -> None:
         with self.lock:
@@ -159,14 +169,21 @@ class Table:
                 self._channels.remove(channel)
 
     def flush(self, client: Any) -> None:
-        """Acknowledge what is pending. Raises redis.RedisError, and then still has it."""
+        """Acknowledge and return what is pending. Raises redis.RedisError, and then still has it."""
         acks = self.take_acks()
-        if not acks:
-            return
         try:
-            moves.settle(client, self.space, acks)
+            if acks:
+                moves.settle(client, self.space, acks)
         except BaseException:
             self.return_acks(acks)
+            raise
+        with self.lock:
+            returns, self._returns = self._returns, []
+        try:
+            self.put_back(client, returns)
+        except BaseException:
+            with self.lock:
+                self._returns = returns + self._returns
             raise
 
     def close(self, client: Any, why: str) -> None:
@@ -182,22 +199,32 @@ class Table:
             native.sleep(min(TICK, self.space.lease / 10))
             now = time.monotonic()
             try:
-                self.flush(client)
                 for channel in list(self._channels):
-                    self.put_back(client, channel.overdue(now))
+                    self.give_up(channel.overdue(now))
+                self.flush(client)
                 if now >= due:
                     due = now + pace
                     self._tend(client)
-                silent = False
+                    silent = False
             except RedisError as error:  # the consumer's own connection reports and repairs; the lease is renewed after
                 if not silent:
                     logger.warning("Leases cannot be renewed: %s", error)
                 silent = True
+            except Exception:  # a mistake in a hook must not cost the leases
+                logger.exception("The keeper of the leases goes on after a mistake")
+
+    def _ensure_thread(self) -> None:
+        with self.lock:
+            if self._running or self.closed or os.getpid() != self.pid:
+                return
+            self._running = True
+        native.start(self._run)
 
     def _busy(self) -> bool:
         """Decide under the lock whether the thread goes on, so that `watch` never misses its end."""
         with self.lock:
-            self._running = not self.closed and os.getpid() == self.pid and bool(self._channels or self._held)
+            pending = self._channels or self._held or self._acks or self._returns
+            self._running = not self.closed and os.getpid() == self.pid and bool(pending)
             return self._running
 
     def _tend(self, client: Any) -> None:

@@ -14,6 +14,8 @@ from celeriac.queue.poller import Poller
 from celeriac.store import clients
 
 AGAIN = 0.5  # seconds; kombu's retries of a publish follow at once, a consumer's after 2
+HEALTH = 4  # seconds after which a doorbell that fell silent is given up; kombu looks at it as often
+
 STOCK = {"redis": "kombu.transport.redis:Transport", "rediss": "kombu.transport.redis:Transport",
          "sentinel": "kombu.transport.redis:SentinelTransport"}  # fmt: skip
 OURS = {"redis": "celeriac.queue.transport:Transport", "rediss": "celeriac.queue.transport:Transport",
@@ -64,6 +66,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "socket_connect_timeout": settings.publish_timeout,
         "socket_timeout": settings.publish_timeout,
         "socket_keepalive": True,
+        "health_check_interval": HEALTH,
     }
     if settings.transport == "stock":
         return common | {"socket_timeout": None}

@@ -6,10 +6,27 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, NoScriptError, OutOfMemoryError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import (
+    ConnectionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
 from redis.retry import Retry
 
-__all__ = ["NoScriptError", "OutOfMemoryError", "RedisError", "ResponseError", "TimeoutError", "from_url", "over"]
+__all__ = [
+    "NoScriptError",
+    "OutOfMemoryError",
+    "ReadOnlyError",
+    "RedisError",
+    "ResponseError",
+    "TimeoutError",
+    "from_url",
+    "over",
+]
 
 
 def over(pool: Any) -> redis.Redis:

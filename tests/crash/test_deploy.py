@@ -1,0 +1,56 @@
+"""SIGTERM: the worker ends within its grace, what ran is finished or queued again before it is gone."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.crash.harness import System, eventually
+
+pytestmark = pytest.mark.slow
+
+GRACE = 1.0
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_stop_in_the_middle_of_short_jobs_finishes_what_runs_and_leaves_the_rest_queued(
+    system: System, pool: str
+) -> None:
+    worker = system.worker(pool, 2, grace=30)
+    results = system.submit_many((f"job{i}" for i in range(120)), 0.05)
+    eventually(lambda: len(system.ledger.counts("end")) >= 6, "six jobs done")
+    worker.terminate()
+    assert worker.ended() == 0
+    done = system.ledger.counts("end")
+    assert 6 <= len(done) < 120
+    assert system.ledger.counts("start") == done
+    assert int(system.redis.llen("celery")) == 120 - len(done)
+    assert system.redis.zcard(f"{system.space.keys}inflight") == 0
+    system.worker(pool, 2)
+    system.finished(results)
+    assert system.ledger.counts("start") == dict.fromkeys(results, 1)
+    assert all(result.get(timeout=20) == key for key, result in results.items())
+    system.settled()
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_jobs_longer_than_the_grace_are_back_in_the_queue_before_the_worker_is_gone(system: System, pool: str) -> None:
+    worker = system.worker(pool, 2, grace=GRACE)
+    gate = system.gate()
+    held = {f"held{i}": system.submit("hold", f"held{i}", str(gate)) for i in range(4)}
+    eventually(lambda: len(system.ledger.counts("start")) >= 2, "two jobs running")
+    began = time.monotonic()
+    worker.terminate()
+    worker.ended()
+    print(f"gone after {time.monotonic() - began:.2f} s with a grace of {GRACE} s")
+    assert system.redis.llen("celery") == 4
+    assert system.redis.zcard(f"{system.space.keys}inflight") == 0
+    assert {system.record(result.id)["state"] for result in held.values()} == {"queued"}
+    assert not any("losses" in system.record(result.id) for result in held.values())
+    gate.touch()
+    system.worker(pool, 4)
+    system.finished(held)
+    assert all(result.get(timeout=20) == key for key, result in held.items())
+    assert sorted(system.ledger.counts("start").values()) == [1, 1, 2, 2]
+    system.settled()
