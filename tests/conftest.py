@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from celeriac.stack.valkey import Valkey
 from tests.reach import ROOT, reached
 
 DATABASES = 4096
+os.environ["CELERIAC_HISTORY"] = "false"  # tests/history has it on; elsewhere nobody shall write into var/
 
 
 @pytest.fixture(scope="session")

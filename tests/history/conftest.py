@@ -120,7 +120,7 @@ def make_house_at(broker_url: str) -> Iterator[Callable[..., House]]:
 
     def make(url: str, **config: Any) -> House:
         app = Flask(f"house_{secrets.token_hex(3)}")
-        app.config.update({"BROKER_URL": broker_url, "DATABASE_URL": url, **config})
+        app.config.update({"BROKER_URL": broker_url, "DATABASE_URL": url, "CELERIAC_HISTORY": True, **config})
         Celeriac(app)
         celery = app.extensions["celery"]
         house = House(app, Copier(celery.settings, celery))

@@ -13,7 +13,7 @@ from celeriac import Celeriac, history
 def main() -> None:
     """Copy until killed."""
     app = Flask("copying")
-    app.config.update(BROKER_URL=sys.argv[1], DATABASE_URL=sys.argv[2])
+    app.config.update(BROKER_URL=sys.argv[1], DATABASE_URL=sys.argv[2], CELERIAC_HISTORY=True)
     Celeriac(app)
     copier = history.start(app)
     print("copying", flush=True)

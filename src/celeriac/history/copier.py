@@ -76,7 +76,7 @@ class Copier:
         self.running = True
         native.start(self.run)
 
-    def stop(self, seconds: float = 5.0) -> None:
+    def stop(self, seconds: float = 2.0) -> None:
         """Ask the thread to end after its present step, and wait for that."""
         self.stopping = True
         until = time.monotonic() + seconds

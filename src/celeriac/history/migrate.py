@@ -44,9 +44,10 @@ def upgrade(database: Database, prefix: str = "") -> tuple[str | None, str]:
 
 
 def require(database: Database, prefix: str) -> None:
-    """Make the tables in an empty database; raise HistoryUnfit where they are of another version."""
+    """Make the tables in an empty database, bring those in a file of ours up to date; else raise HistoryUnfit where
+    they are of another version."""
     version = present(database)
-    if version is None:
+    if version is None or (database.is_sqlite and version < newest()):
         upgrade(database, prefix)
     elif version != newest():
         raise HistoryUnfit(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from celeriac.config import PREFIX, Settings, load
-from celeriac.errors import CeleriacError
+from celeriac.errors import CeleriacError, HistoryError
 from celeriac.stack.lines import Lines
 from celeriac.stack.parts import plan
 from celeriac.stack.supervisor import Supervisor
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         settings = load(given, os.environ)
         parts = plan(settings, {**os.environ, **{name: str(value) for name, value in given.items()}})
         lines = Lines(sys.stdout)
+        if settings.history and settings.database_url:  # a file of our own is brought up to date by who copies
+            _upgrade(settings, lines)
 
         def greet() -> None:
             _greet(lines, settings, time.monotonic() - began)
@@ -46,6 +48,17 @@ def main(arguments: Sequence[str]) -> int:
     except CeleriacError as error:
         print(f"up: {error}", file=sys.stderr)  # noqa: T201  (a command line's answer)
         return error.exit_code
+
+
+def _upgrade(settings: Settings, lines: Lines) -> None:
+    """Bring the history's tables up to date; without SQL the queue goes on all the same."""
+    from celeriac.history import migrate
+    from celeriac.history.database import Database, url_of
+
+    try:
+        migrate.upgrade(Database(url_of(settings)), settings.key_prefix)
+    except HistoryError as error:
+        lines.say(str(error))
 
 
 def _greet(lines: Lines, settings: Settings, took: float) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from celery import concurrency as pools
 from celery.exceptions import OperationalError
 from flask import Flask
@@ -32,6 +33,8 @@ class CeleryApp(Celery):
     settings: Settings
     client: Client
     jobs: Registry
+    #: What a worker does beside its jobs once it is ready; each returns what `stop()` ends, or None.
+    beside: list[Callable[[], Any]]
 
     @cached_property
     def queues_are_lists(self) -> bool:
@@ -54,7 +57,7 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
     pools.ALIASES["threads"] = THREADS  # type: ignore[attr-defined]  # missing in the stubs
     celery = CeleryApp(app.import_name, task_cls="celeriac.worker.task:JobTask")
     celery.flask, celery.settings = app, settings
-    celery.client, celery.jobs = connect(settings), Registry()
+    celery.client, celery.jobs, celery.beside = connect(settings), Registry(), []
     made = celery_settings(app.config, settings)
     celery.conf.update(made)
     celery.backend_cls = made["result_backend"]  # the `celery` command lets RESULT_BACKEND win over conf
@@ -63,10 +66,26 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         capture.install(celery)
         stop.install(celery)
         carry.install(celery)
+        _run_beside(celery)
         pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]
     celery.on_after_finalize.connect(_consume_the_jobs_queues, weak=False)
     celery.set_default()
     return celery
+
+
+def _run_beside(celery: CeleryApp) -> None:
+    running: list[Any] = []
+
+    def ready(**_: Any) -> None:
+        running.extend(start() for start in celery.beside)
+
+    def end(**_: Any) -> None:
+        while running:
+            if (started := running.pop()) is not None:
+                started.stop()
+
+    signals.worker_ready.connect(ready, weak=False, dispatch_uid=f"celeriac-beside-{id(celery)}")
+    signals.worker_shutdown.connect(end, weak=False, dispatch_uid=f"celeriac-beside-end-{id(celery)}")
 
 
 def _consume_the_jobs_queues(sender: Celery, **_: Any) -> None:
