@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, current_app
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from celeriac import api, cli, config
+from celeriac import api, cli, config, history
 from celeriac.actions import Context, resource
 from celeriac.api import door, present, problems
 from celeriac.api.facts import facts_of
@@ -62,6 +62,7 @@ class Celeriac:
         app.register_error_handler(NotSubmitted, problems.of_submitting)
         api.install(app)
         app.cli.add_command(cli.jobs)
+        _keep_history(app, celery)
         if settings.proxies:
             n = settings.proxies
             app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
@@ -114,6 +115,15 @@ def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
         name=lambda task: resource.task_name(task, celery.jobs),
     )  # fmt: skip
     return api.Parts(settings, context, tokens, watch, celery.finalize)
+
+
+def _keep_history(app: Flask, celery: CeleryApp) -> None:
+    """Let workers copy what happens into SQL, and web processes from their first request on: never in a request."""
+    celery.beside.append(lambda: history.start(app))
+
+    @app.before_request
+    def copy_too() -> None:
+        history.start(app)
 
 
 def cached(seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:
