@@ -10,6 +10,7 @@ from typing import Any
 LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
 #: header -> field of the record: on whose behalf a job was submitted
 ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "traceparent": "traceparent"}
+SAME_HEADER = "celeriac_same"  # [what makes a submission the same as another, seconds]
 RESTORED_HEADER = "celeriac_restored"  # what the history knows of a job that Redis has forgotten
 RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "fence", "reason")
 OPTIONS_LIMIT = 2048  # bytes
@@ -45,6 +46,18 @@ def restored_of(headers: dict[str, Any]) -> dict[str, int | str]:
     if not isinstance(given, dict):
         return {}
     return {name: given[name] for name in RESTORED_FIELDS if isinstance(given.get(name), int | str)}
+
+
+def same_of(headers: dict[str, Any], body: Any) -> tuple[str, float]:
+    """Strip what makes this submission the same as another; return it, with how long, or ('', 0).
+
+    A retry, and a part of a canvas, is always a job of its own: others wait for it alone.
+    """
+    given = headers.pop(SAME_HEADER, None)
+    alone = isinstance(body, str) and body.endswith(EMPTY_EMBED) and not headers.get("group")
+    if not isinstance(given, list | tuple) or len(given) != 2 or headers.get("retries") or not alone:
+        return "", 0.0
+    return str(given[0])[:100], float(given[1])
 
 
 def options_of(headers: dict[str, Any], properties: dict[str, Any]) -> str:

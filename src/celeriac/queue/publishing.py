@@ -26,6 +26,14 @@ LINKS = ("parent_id", "root_id", "group")
 ON_TIME = 0.8  # of the producer's patience; the rest is the reply's way back
 
 
+class SameJob(Exception):
+    """Nothing was queued: the job `id` is the same, and waits or has come not long ago."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self.id = id
+
+
 class Publishing:
     """The producing half of a channel."""
 
@@ -69,6 +77,8 @@ class Publishing:
             raise OperationalError(f"Redis took longer than {self.publish_timeout} s; nothing was queued.")
         if outcome == "full":
             raise QueueFull(f"Queue {queue} holds its limit of {self.queue_limit} messages.")
+        if outcome.startswith("same "):
+            raise SameJob(outcome.removeprefix("same "))
         self._touch(queue)
 
     def _publish(self, submission: moves.Submission) -> str:
@@ -99,6 +109,7 @@ class Publishing:
         priority = self._get_message_priority(message, reverse=False)  # type: ignore[attr-defined]
         key = self.global_keyprefix + self._q_for_pri(queue, priority)  # type: ignore[attr-defined]
         fence, restored = envelope.fence_of(headers), envelope.restored_of(headers)
+        same, same_for = envelope.same_of(headers, message["body"]) if deadline else ("", 0.0)  # a batch has no replies
         id, task = headers.get("id"), headers.get("task")
         raw = _dumps(message)
         if not (isinstance(id, str) and isinstance(task, str) and id):
@@ -123,7 +134,7 @@ class Publishing:
         cap = 0 if fence or headers.get("parent_id") else self.queue_limit
         return moves.Submission(
             key, queue, raw, id, task, retries if isinstance(retries, int) else 0, properties["delivery_tag"],
-            envelope.delay_of(headers), deadline, cap, fence, fields, envelope.followers(text),
+            envelope.delay_of(headers), deadline, cap, fence, fields, envelope.followers(text), same, same_for,
         )  # fmt: skip
 
     def _deadline(self) -> int:

@@ -36,7 +36,8 @@ class Space:
 class Submission:
     """One message on its way in; `delay` in seconds, `fence` names the attempt that publishes its own retry.
 
-    A fence of RESTORED: a job that Redis has forgotten, queued only where nothing is known of it.
+    A fence of RESTORED: a job that Redis has forgotten, queued only where nothing is known of it. Of submissions with
+    the same `same` one alone is queued while it waits, and for `same_for` seconds.
     """
 
     key: str
@@ -52,6 +53,8 @@ class Submission:
     fence: int = 0
     fields: Mapping[str, Arg] = field(default_factory=dict)
     followers: Sequence[tuple[str, str, str]] = ()
+    same: str = ""
+    same_for: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,11 @@ def publish_args(space: Space, s: Submission) -> tuple[Arg, ...]:
     followers = [word for follower in s.followers for word in follower]
     delay = -1 if s.delay is None else ms(s.delay) + 1  # both clocks are cut to milliseconds: never before its time
     head = (s.key, s.queue, s.raw, s.id, s.task, s.retries, s.tag, delay, s.deadline, s.cap, s.fence)
-    return (*space.head(), *head, len(fields), *fields, len(followers), *followers)
+    return (*space.head(), *head, len(fields), *fields, len(followers), *followers, s.same, ms(s.same_for))
 
 
 def publish(client: Client, space: Space, submission: Submission) -> tuple[str, int]:
-    """Record and queue one message, or neither; return (outcome, Redis milliseconds)."""
+    """Record and queue one message, or neither; return (outcome, Redis milliseconds). `same <id>`: that job is it."""
     outcome, now = script("publish")(client, *publish_args(space, submission))
     return outcome.decode(), int(now)
 

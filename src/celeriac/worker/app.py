@@ -13,9 +13,11 @@ from flask import Flask
 
 from celeriac import queue
 from celeriac.config import Settings
+from celeriac.queue.message import SAME_HEADER
+from celeriac.queue.publishing import SameJob
 from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
-from celeriac.worker import behalf, capture, carry, stop
+from celeriac.worker import behalf, capture, carry, stop, unique
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.task import queue_of
 
@@ -48,7 +50,16 @@ class CeleryApp(Celery):
         options["headers"] = {**behalf.headers(self), **(options.get("headers") or {})}
         if self.queues_are_lists and "exchange" not in options:
             options.setdefault("declare", ())  # a list needs no declaration, and consumers make theirs
-        return super().send_task(name, *args, **options)
+        task = options.get("task_type") or self._tasks.get(name)  # type: ignore[attr-defined]
+        seconds = getattr(task, "celeriac_unique", None)
+        if seconds:
+            given = dict(zip(("args", "kwargs"), args, strict=False)) | options
+            key = unique.same(task, given.get("args") or (), given.get("kwargs") or {}, options["headers"])
+            options["headers"][SAME_HEADER] = [key, seconds]
+        try:
+            return super().send_task(name, *args, **options)
+        except SameJob as job:
+            return self.AsyncResult(job.id)
 
 
 def make_celery(app: Flask, settings: Settings) -> CeleryApp:

@@ -24,7 +24,8 @@ EMBEDDED = {"callbacks": "link", "errbacks": "link_error", "chain": "chain", "ch
 class Forgotten:
     """A job as the history knows it: `arguments` and `options` as the record holds them (JSON), `due` in ms.
 
-    `fields` go back into the record: `created_at`, `attempt`, `losses`, `seq`, `fence`, `reason`; `behalf` is whose job it is.
+    `fields` go back into the record: `created_at`, `attempt`, `losses`, `seq`, `fence`, `reason`; `behalf` is whose
+    job it is.
     """
 
     id: str

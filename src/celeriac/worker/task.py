@@ -18,6 +18,7 @@ from celeriac.registry.value import JSON
 from celeriac.worker.backend import lease_of
 from celeriac.worker.capture import attempt
 from celeriac.worker.process import writer_of
+from celeriac.worker.unique import seconds_of
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
@@ -44,7 +45,8 @@ def job(**options: Any) -> Callable[[Callable[P, R]], JobTask[P, R]]: ...
 def job(fun: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a job: Celery's `shared_task` with our defaults; options pass through, as `queue="io"`.
 
-    The task object says `celeriac_job = True` and keeps the plain function as `celeriac_function`.
+    `unique=seconds`: while one waits, and for so long, the same arguments are the same job. The task object says
+    `celeriac_job = True` and keeps the plain function as `celeriac_function`.
     """
     return functools.partial(_shared, options) if fun is None else _shared(options, fun)
 
@@ -58,6 +60,7 @@ def _shared(options: dict[str, Any], fun: Callable[..., Any]) -> Any:
         "celeriac_job": True,
         "celeriac_function": staticmethod(fun),
         "celeriac_bound": bool(chosen.get("bind")),
+        "celeriac_unique": seconds_of(chosen.pop("unique", None), fun.__qualname__),
         "celeriac_queue": chosen.pop("queue", None),  # routed by `queue_of`: Celery drops the attribute in 6.0
     }
     share: Any = shared_task(**chosen, **marks)

@@ -2,13 +2,25 @@
 -- ARGV: list key, queue, raw message, id, task, retries, delivery tag, delay (ms, -1 none), deadline (ms, 0 none),
 --       queue cap (0 none), fence of the attempt that publishes its own retry (0 none, -1 a job restored from the
 --       history: queued only where nothing is known of it), n, (field, value) × n/2 (the first is `args`),
---       m, (id, task, `chain` | `body`) × m/3 of the jobs that follow this one in its chain, or its chord's body.
--- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | cancelled.
+--       m, (id, task, `chain` | `body`) × m/3 of the jobs that follow this one in its chain, or its chord's body,
+--       what makes it the same as another submission ('' nothing), and for how long (ms).
+-- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | cancelled | same <id>.
 -- Race closed: a producer that gave up waiting (deadline) never finds its job queued afterwards.
 local now = time()
 local key, queue, raw, id, task, retries, tag = A(1), A(2), A(3), A(4), A(5), N(6), A(7)
 local delay, deadline, cap, fence, n = N(8), N(9), N(10), N(11), N(12)
 if deadline > 0 and now > deadline then return { 'late', int(now) } end
+local base = 13 + n
+local same, unique_for = A(base + N(base) + 1), N(base + N(base) + 2)
+local claim = P .. 'unique:' .. (same or '')
+if same and same ~= '' and call('EXISTS', record(id)) == 0 then -- the next of a chain is known, and is waited for
+  local other, ends = (call('GET', claim) or ''):match('^(.*) (%d+)$')
+  local as = other and other ~= id and call('HGET', record(other), 'state')
+  if as and (as == 'queued' or as == 'scheduled' or as == 'retrying'
+    or now < tonumber(ends) and (not TERMINAL[as] or as == 'succeeded')) then
+    return { 'same ' .. other, int(now) }
+  end
+end
 if cap > 0 and call('LLEN', key) >= cap then return { 'full', int(now) } end
 if id == '' then
   call('LPUSH', key, raw)
@@ -72,7 +84,10 @@ else
 end
 call('HSET', rec, unpack(fields))
 journal(id, state, nil, now, fence < 0 and 'restored' or '')
-local base, followers = 13 + n, {}
+if same and same ~= '' then -- longer than it lasts: while the job waits, another one is still the same
+  call('SET', claim, id .. ' ' .. int(now + unique_for), 'PX', int(unique_for + 7 * KEEP))
+end
+local followers = {}
 for i = 1, N(base), 3 do -- jobs that are not published yet are known, and say why they wait
   local child = record(A(base + i))
   if call('EXISTS', child) == 0 then
