@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -48,6 +50,16 @@ class CurrentJob:
     def attempt(self) -> int:
         """Which run of the job this is, from 1."""
         return int(_required().request.retries or 0) + 1
+
+    @property
+    def idempotency_key(self) -> str:
+        """What names this job's effect for a service that takes an `Idempotency-Key`.
+
+        The same in every attempt, after a lost worker too; another one once the job's arguments were edited.
+        """
+        request = _required().request
+        words = json.dumps([request.args, request.kwargs], sort_keys=True)
+        return f"{request.id}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
     def check(self) -> None:
         """Raise JobCancelled when the job was cancelled, Celery's limit errors when it is over its time."""

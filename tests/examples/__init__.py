@@ -1,0 +1,1 @@
+"""The examples, done by a real worker against real servers on this machine."""
