@@ -55,7 +55,7 @@ def test_it_shows_workers_queues_and_what_became_of_a_job(monitor: Web, gunicorn
 
     info = eventually(shown, "the job in Flower")
     assert (info["name"], info["result"]) == (ADD, "3")
-    assert info["sent"]
+    assert info["received"]
     assert task_id in monitor("GET", "/api/tasks").json
     queues = {queue["name"] for queue in monitor("GET", "/api/queues/length").json["active_queues"]}
     assert queues == {"celery", "io"}
