@@ -53,6 +53,13 @@ class Celeriac:
         """
         if "celeriac" in app.extensions:
             raise ConfigError("Celeriac is on this Flask app already.", "Call init_app once per app.")
+        try:
+            self._install(app)
+        except ConfigError as error:
+            cli.refused(error)
+            raise
+
+    def _install(self, app: Flask) -> None:
         settings = config.load(app.config, os.environ)
         celery = make_celery(app, settings)
         app.extensions["celery"] = celery
