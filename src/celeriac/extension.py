@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, current_app
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from celeriac import api, cli, config, history
+from celeriac import api, cli, config, console, history
 from celeriac.actions import Context, resource
 from celeriac.api import door, present, problems
 from celeriac.api.facts import facts_of
@@ -68,6 +68,7 @@ class Celeriac:
         app.register_error_handler(CeleriacError, problems.of_ours)
         app.register_error_handler(NotSubmitted, problems.of_submitting)
         api.install(app)
+        console.install(app, settings)
         app.cli.add_command(cli.jobs)
         _keep_history(app, celery)
         if settings.proxies:

@@ -1,0 +1,81 @@
+// Many jobs at once: those that were chosen, or all that fit the filter, which are counted before anything happens.
+import { html, useState } from "./vendor/ui.js";
+import { ask } from "./api.js";
+import { ENDED, Sure, Trouble } from "./parts.js";
+import { may } from "./session.js";
+import { things } from "./time.js";
+
+const ABREAST = 4; // requests at once
+const FITS = { cancel: (job) => !ENDED.has(job.state), retry: (job) => ENDED.has(job.state) };
+const WORDS = { cancel: "Cancel", retry: "Retry" };
+
+export function Bulk({ filter, jobs, chosen, onDone }) {
+  const [asked, setAsked] = useState(null); // { verb, ids } or { verb, count }
+  const [problem, setProblem] = useState(null);
+  const [said, setSaid] = useState("");
+  const mine = jobs.filter((job) => chosen.has(job.id));
+  const begin = async (verb) => {
+    setProblem(null);
+    setSaid("");
+    if (mine.length) return setAsked({ verb, ids: mine.filter(FITS[verb]).map((job) => job.id) });
+    try {
+      const told = await ask("POST", `/api/jobs:${verb}`, { body: { ...filter, dry_run: true } });
+      return setAsked({ verb, count: told.count });
+    } catch (refusal) {
+      return setProblem(refusal);
+    }
+  };
+  const end = (words) => {
+    setAsked(null);
+    setSaid(words);
+    onDone();
+  };
+  if (!may("submit")) return null;
+  const which = mine.length ? `${mine.length} chosen` : "all that fit";
+  return html`<span>${["cancel", "retry"].map((verb) => html`<button type="button" class="quiet" key=${verb}
+      disabled=${!jobs.length} onClick=${() => begin(verb)}>${WORDS[verb]} ${which}…</button>`)}</span>
+    <span role="status">${said}</span>
+    <${Trouble} problem=${problem} />
+    ${asked && html`<${Question} asked=${asked} filter=${filter} onEnd=${end} onNo=${() => setAsked(null)} />`}`;
+}
+
+function Question({ asked, filter, onEnd, onNo }) {
+  const { verb, ids } = asked;
+  const n = ids ? ids.length : asked.count;
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState(null);
+  const yes = async () => {
+    setBusy(true);
+    try {
+      const done = ids ? await each(verb, ids) : (await ask("POST", `/api/jobs:${verb}`, { body: filter })).count;
+      onEnd(`${things(done, "job")}: told to ${verb === "cancel" ? "stop" : "run again"}.`);
+    } catch (refusal) {
+      setProblem(refusal);
+      setBusy(false);
+    }
+  };
+  const what = verb === "cancel" ? "have not ended" : "have ended";
+  return html`<${Sure} title=${`${WORDS[verb]} ${things(n, "job")}?`} action=${`${WORDS[verb]} ${things(n, "job")}`}
+      busy=${busy || !n} danger=${verb === "cancel"} onYes=${yes} onNo=${onNo}>
+    <p>${ids ? `Of those that you chose, ${n} ${what}.` : `${n} that fit the filter ${what}.`}</p>
+    <${Trouble} problem=${problem} />
+  <//>`;
+}
+
+// One that changed its state meanwhile is passed over; whatever else goes wrong ends it, and is said.
+async function each(verb, ids) {
+  const left = [...ids];
+  let done = 0;
+  const work = async () => {
+    while (left.length) {
+      try {
+        await ask("POST", `/api/jobs/${encodeURIComponent(left.pop())}/${verb}`);
+        done++;
+      } catch (problem) {
+        if (problem.status !== 409 && problem.status !== 404) throw problem;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: ABREAST }, work));
+  return done;
+}

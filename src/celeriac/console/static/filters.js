@@ -1,0 +1,75 @@
+// Which jobs the list shows: a row of fields whose values are the address of the page.
+import { html, useEffect, useRef, useState } from "./vendor/ui.js";
+import { query } from "./api.js";
+import { useAsked } from "./asked.js";
+import { STATES } from "./parts.js";
+import { place, setQuery } from "./place.js";
+import { may } from "./session.js";
+
+const SPANS = { "": "any time", 3600: "the last hour", 86400: "the last day", 604800: "the last week", 2592000: "the last 30 days" };
+export const SIZE = 50;
+
+// What the address asks for, as the API takes it; `within` is rounded so that one look has one question.
+export function filterOf({ state, task, queue, q, within }) {
+  const filter = { task, queue, q };
+  if (state) filter.state = state.split(",");
+  if (within) filter.created_after = new Date(Math.floor(Date.now() / 60000) * 60000 - within * 1000).toISOString();
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value));
+}
+
+export const listPath = (filter, token) => `/api/jobs${query({ ...filter, page_size: SIZE, page_token: token })}`;
+
+export function Filters() {
+  const asked = place.value.query;
+  const { value: tasks } = useAsked("/api/tasks");
+  const { value: queues } = useAsked(may("operate") ? "/api/queues" : null);
+  const set = (name) => (event) => change({ [name]: event.target.value });
+  return html`<form class="filters" role="search" aria-label="Which jobs" onSubmit=${(event) => event.preventDefault()}>
+    <${Search} text=${asked.q || ""} />
+    <${Select} label="Task" value=${asked.task} names=${(tasks?.items || []).map((one) => one.name)} onChange=${set("task")} />
+    <${Select} label="Queue" value=${asked.queue} names=${(queues?.items || []).map((one) => one.name)} onChange=${set("queue")} />
+    <label>Submitted <select value=${asked.within || ""} onChange=${set("within")}>
+      ${Object.entries(SPANS).sort(([a], [b]) => a - b).map(([value, told]) => html`<option value=${value}>${told}</option>`)}
+    </select></label>
+    <${States} chosen=${(asked.state || "").split(",").filter(Boolean)} />
+    ${Object.keys(asked).length > 0 && html`<button type="button" class="quiet" onClick=${() => setQuery({})}>Clear</button>`}
+  </form>`;
+}
+
+function change(values) {
+  const { page, ...rest } = place.value.query;
+  setQuery({ ...rest, ...values });
+}
+
+function Select({ label, value, names, onChange }) {
+  const all = !value || names.includes(value) ? names : [value, ...names];
+  return html`<label>${label} <select value=${value || ""} onChange=${onChange}>
+    <option value="">any</option>${all.map((name) => html`<option value=${name}>${name}</option>`)}
+  </select></label>`;
+}
+
+function Search({ text }) {
+  const [typed, type] = useState(text);
+  const sent = useRef(text);
+  useEffect(() => {
+    if (text !== sent.current) type((sent.current = text)); // the address changed by itself: back, or cleared
+  }, [text]);
+  useEffect(() => {
+    if (typed === sent.current) return undefined;
+    const timer = setTimeout(() => change({ q: (sent.current = typed) }), 300);
+    return () => clearTimeout(timer);
+  }, [typed]);
+  return html`<label class="search">Search <input type="search" id="search" value=${typed} maxlength="500"
+    placeholder="words of arguments and errors, or an id" onInput=${(event) => type(event.target.value)} /></label>`;
+}
+
+function States({ chosen }) {
+  const toggle = (state) => {
+    const next = chosen.includes(state) ? chosen.filter((one) => one !== state) : [...chosen, state];
+    change({ state: next.join(",") });
+  };
+  return html`<fieldset class="states"><legend>State</legend>
+    ${STATES.map((state) => html`<button type="button" key=${state} class="chip ${state}" onClick=${() => toggle(state)}
+      aria-pressed=${chosen.includes(state)}>${state}</button>`)}
+  </fieldset>`;
+}

@@ -1,0 +1,85 @@
+// The table of jobs: what each is, in a line; with keys to walk, choose and open.
+import { html, useEffect, useRef } from "./vendor/ui.js";
+import { Ago, Bar, ENDED, State } from "./parts.js";
+import { go, toJob } from "./place.js";
+import { duration, since, tick } from "./time.js";
+
+const LONGEST = 120;
+
+export function Rows({ jobs, chosen, onChoose }) {
+  const table = useRef(null);
+  useKeys(table, (id) => onChoose(id));
+  const every = jobs.length > 0 && jobs.every((job) => chosen.has(job.id));
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table ref=${table} class="jobs">
+    <thead><tr>
+      <th><input type="checkbox" aria-label="Choose all of this page" checked=${every}
+        onChange=${() => jobs.forEach((job) => every === chosen.has(job.id) && onChoose(job.id))} /></th>
+      <th>State</th><th>Job</th><th>Arguments</th><th>Queue</th><th>Submitted</th><th class="n">Took</th>
+    </tr></thead>
+    <tbody>${jobs.map((job) => html`<${Row} key=${job.id} job=${job} chosen=${chosen.has(job.id)} onChoose=${onChoose} />`)}</tbody>
+  </table></div>`;
+}
+
+function Row({ job, chosen, onChoose }) {
+  const { progress } = job;
+  const running = job.state === "running" && progress;
+  return html`<tr data-id=${job.id} aria-selected=${chosen}>
+    <td><input type="checkbox" aria-label=${`Choose ${job.task} ${job.id}`} checked=${chosen}
+      onChange=${() => onChoose(job.id)} /></td>
+    <td><${State} state=${job.state} />${running && html`<${Bar} percent=${progress.percent} label="Progress" />`}</td>
+    <td><a href=${toJob(job.id)}><strong>${job.task || "unknown"}</strong></a> <small class="id">${job.id.slice(0, 8)}</small>
+      ${job.error && html`<div class="why">${short(`${job.error.type}: ${job.error.message}`)}</div>`}</td>
+    <td class="code">${summary(job.arguments)}</td>
+    <td>${job.queue}</td>
+    <td><${Ago} at=${job.created_at} /></td>
+    <td class="n"><${Took} job=${job} /></td>
+  </tr>`;
+}
+
+export function Took({ job }) {
+  if (!job.started_at) return "–";
+  if (job.finished_at) return duration((Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000);
+  if (ENDED.has(job.state)) return "–";
+  tick.value;
+  return duration(Math.max(0, since(job.started_at)));
+}
+
+const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+
+export function summary(values) {
+  if (!values) return "";
+  return short(Object.entries(values).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" "));
+}
+
+// j and k walk, x chooses, Enter opens, / searches: only where nobody is typing.
+function useKeys(table, choose) {
+  const latest = useRef(choose);
+  latest.current = choose;
+  useEffect(() => {
+    const press = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]),textarea,select")) return;
+      const rows = [...(table.current?.tBodies[0].rows || [])];
+      const at = rows.findIndex((row) => row.classList.contains("here"));
+      const act = {
+        j: () => walk(rows, at, at + 1),
+        k: () => walk(rows, at, at < 0 ? 0 : at - 1),
+        x: () => at >= 0 && latest.current(rows[at].dataset.id),
+        "/": () => document.getElementById("search")?.focus(),
+        Enter: () => at >= 0 && event.target === document.activeElement && !event.target.matches("a,button") && go(toJob(rows[at].dataset.id)),
+      }[event.key];
+      if (!act) return;
+      if (event.key !== "Enter") event.preventDefault();
+      act();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
+}
+
+function walk(rows, from, to) {
+  if (!rows[to]) return;
+  rows[from]?.classList.remove("here");
+  rows[to].classList.add("here");
+  rows[to].querySelector("a").focus({ preventScroll: true });
+  rows[to].scrollIntoView({ block: "nearest" });
+}
