@@ -21,6 +21,7 @@ PUBLIC = {
     ("GET", "/readyz"): "the same, and it names no job, task or owner",
     ("POST", "/api/session"): "it is where a token is shown",
     ("GET", "/api/docs/<name>"): "the files of the documentation page, which hold nothing of ours",
+    ("GET", "/api/job-progress.js"): "a module for pages, which holds nothing of ours",
     ("GET", "/static/<path:filename>"): "Flask's own, the app's",
 }
 

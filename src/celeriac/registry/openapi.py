@@ -22,6 +22,12 @@ from celeriac.registry.value import JSON
 
 VERSION = "3.1.0"
 _STRING: dict[str, JSON] = {"type": "string"}
+EVENT_STREAM = "text/event-stream"
+#: One event of a stream, as its reader takes it apart.
+_EVENT: dict[str, JSON] = {
+    "type": "object",
+    "properties": {"id": _STRING, "event": _STRING, "data": _STRING, "retry": {"type": "integer"}},
+}
 #: Every header that a route may name, in one sentence.
 HEADERS = {
     "Allow": "The methods that this path has.",
@@ -192,7 +198,8 @@ def _responses(route: Route, refer: Reference) -> dict[str, JSON]:
             schema = refer(answer.model, "serialization")
             response["content"] = {answer.media or "application/json": {"schema": schema}}
         elif answer.media:
-            response["content"] = {answer.media: {"schema": dict(_STRING)}}
+            schema = _EVENT if answer.media == EVENT_STREAM else _STRING
+            response["content"] = {answer.media: {"schema": dict(schema)}}
         if answer.headers:
             response["headers"] = {name: _header(name) for name in answer.headers}
         made[str(answer.status)] = response
