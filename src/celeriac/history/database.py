@@ -84,8 +84,10 @@ class Database:
             waits = {"connect_timeout": int(PATIENCE), "application_name": "celeriac", "keepalives_idle": 10}
             limits = f"-c statement_timeout={int(QUERY_LIMIT * 1000)} -c lock_timeout={int(PATIENCE * 1000)}"
             options = {"options": limits} if "options" not in self.url.query else {}
-            return create_engine(self.url, pool_pre_ping=True, connect_args=waits | options)
-        engine = create_engine(self.url, connect_args={"timeout": PATIENCE, "check_same_thread": False})
+            return create_engine(self.url, pool_pre_ping=True, hide_parameters=True, connect_args=waits | options)
+        engine = create_engine(
+            self.url, hide_parameters=True, connect_args={"timeout": PATIENCE, "check_same_thread": False}
+        )
         event.listen(engine, "do_connect", lambda *_: _private_file(self.url.database))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
