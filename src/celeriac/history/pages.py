@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, union_all
 
 from celeriac.history.database import Database
 from celeriac.history.filters import Filter, found_words, page_token, read_token, word_key
@@ -105,16 +105,15 @@ def _find(connection: Connection, filter: Filter, before: int | None, size: int)
     rows: list[Row[Any]] = []
     while True:
         keys = _keys(connection, filter, low, place, limit).subquery()
-        asked = select(jobs).join_from(keys, jobs, jobs.c.n == keys.c.n).where(*rest)
-        rows += connection.execute(asked.order_by(keys.c.n.desc()).limit(size + 1 - len(rows)))
+        joined = keys.outerjoin(jobs, and_(jobs.c.n == keys.c.n, *rest))
+        asked = select(keys.c.n.label("place"), jobs).select_from(joined).order_by(keys.c.n.desc())
+        looked = connection.execute(asked).all()
+        rows += [row for row in looked if row.id is not None]
         if len(rows) > size:
             return rows[:size], rows[size - 1].n
-        if not rest:
+        if len(looked) < limit:
             return rows, None
-        looked, lowest = connection.execute(select(func.count(), func.min(keys.c.n)).select_from(keys)).one()
-        if looked < limit:
-            return rows, None
-        place = lowest
+        place = looked[-1].place
         if time.monotonic() > until:
             return rows, place
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -60,7 +60,7 @@ class Point:
 
 @dataclass(slots=True)
 class _Bins:
-    jobs: Counter[int] = field(default_factory=Counter)
+    jobs: dict[int, int] = field(default_factory=dict)
     ms: int = 0
 
     def spread(self) -> Spread:
@@ -113,9 +113,11 @@ def series(
         for row in connection.execute(_asked(buckets, ("state",), width, first, last, step, scope)):
             if row.at in points:
                 setattr(points[row.at], row.state, int(row.jobs))
-        for row in connection.execute(_asked(timings, ("kind", "bin"), width, first, last, step, scope)):
-            spreads[row.at, row.kind].jobs[row.bin] += int(row.jobs)  # PostgreSQL sums to decimals
-            spreads[row.at, row.kind].ms += int(row.ms)
+        asked = _asked(timings, ("kind", "bin"), width, first, last, step, scope)
+        for at, kind, bin, number, ms in connection.execute(asked):
+            bins = spreads[at, kind]
+            bins.jobs[bin] = int(number)  # PostgreSQL sums to decimals
+            bins.ms += int(ms)
     for (at, kind), bins in spreads.items():
         if at in points:
             setattr(points[at], kind, bins.spread())

@@ -1,4 +1,4 @@
-"""What makes two submissions the same job: task, owner, and arguments however they are spelled. Speaks Celery's tasks."""
+"""What makes two submissions the same job: task, owner and arguments, in any spelling. Speaks Celery's tasks."""
 
 from __future__ import annotations
 
