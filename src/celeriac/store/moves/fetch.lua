@@ -11,6 +11,7 @@ local buried, dropped, out = sweep(now), {}, {}
 local at = 3 + acks
 local lists, left = N(at), 0
 local leases, messages = {}, {}
+local RETURNED = { ['worker lost'] = true, ['worker stopped'] = true, ['given back'] = true }
 
 local function quarantine(raw, key, queue)
   local id = 'unreadable-' .. call('HINCRBY', P .. 'stats', 'quarantined', 1)
@@ -58,7 +59,7 @@ local function deliver(raw, key, queue, acknowledged)
     end
     token = e.id .. ':' .. call('HINCRBY', rec, 'fence', 1)
     losses, due = tonumber(r[4] or 0), r[5] and 1 or 0
-    if r[8] == 'worker lost' then losses = math.max(1, losses) end -- perhaps it had begun: this start is written at once
+    if RETURNED[r[8]] then losses = math.max(1, losses) end -- it may have begun before: this start is written at once
   end
   leases[#leases + 1] = int(now + LEASE)
   leases[#leases + 1] = token
