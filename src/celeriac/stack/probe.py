@@ -33,6 +33,12 @@ def port_of(url: str) -> tuple[str, int] | None:
     return parts.hostname or "localhost", parts.port or 6379
 
 
+def place_of(url: str) -> str:
+    """Return server and database of a broker URL as people may read it: without user and password."""
+    parts = [urlsplit(part) for part in url.split(";")]
+    return ", ".join(f"{part.netloc.rpartition('@')[2]}{part.path}" for part in parts)
+
+
 def listens(host: str, port: int) -> bool:
     """Does somebody accept connections there?"""
     try:

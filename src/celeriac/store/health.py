@@ -60,6 +60,14 @@ def check(client: Client) -> list[Finding]:
     return sorted(found, key=lambda finding: list(Level).index(finding.level))
 
 
+def name_of(client: Client) -> str:
+    """Return what the server calls itself, with its version. Raises BrokerUnavailable."""
+    with reachable():
+        info = _look(lambda: client.info("server"))
+    name = str(info.get("server_name", "redis")).capitalize()
+    return f"{name} {info.get(f'{name.lower()}_version', info.get('redis_version', ''))}".strip()
+
+
 def refuse(findings: list[Finding]) -> None:
     """Raise BrokerUnfit naming every error among the findings."""
     errors = [finding for finding in findings if finding.level is Level.ERROR]
