@@ -21,7 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from celeriac import api, cli, config, console, history
 from celeriac.actions import Context, resource
-from celeriac.api import door, present, problems
+from celeriac.api import door, events, present, problems
 from celeriac.api.facts import facts_of
 from celeriac.auth import refusals
 from celeriac.auth.tokens import Tokens
@@ -96,6 +96,13 @@ class Installed:
     def check(self, app: Flask) -> None:
         """Raise ConfigError, naming every finding, where it would be unsafe to serve; opens a connection for it."""
         refusals.check(facts_of(app, self.api))
+
+    def link(self, job_id: str, *, cancel: bool = False, seconds: float = 604800.0) -> str:
+        """Return a signed address of the job, for a page of your own: whoever has it may watch it, or `cancel` it, too.
+
+        `<job-progress src="…">` takes it. Raises Conflict without a SECRET_KEY.
+        """
+        return events.signed_address(job_id, cancel, seconds)
 
     def require(self, job_id: str) -> None:
         """Raise UnknownJob when no job was submitted under this id, or not for who calls."""

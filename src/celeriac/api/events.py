@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flask import Response, current_app, request, send_from_directory
@@ -9,10 +10,11 @@ from flask import Response, current_app, request, send_from_directory
 from celeriac.api import present
 from celeriac.api.answers import nothing
 from celeriac.api.contract import Table
-from celeriac.api.door import caller
+from celeriac.api.door import caller, secrets
 from celeriac.api.parts import context, parts
+from celeriac.auth import link
 from celeriac.auth.caller import Scope
-from celeriac.errors import BadRequest, ExpiredJob, StreamsTaken, UnknownJob
+from celeriac.errors import BadRequest, Conflict, ExpiredJob, StreamsTaken, UnknownJob
 from celeriac.registry.openapi import Answer, Parameter, Route
 from celeriac.store import record
 from celeriac.watch import Line, Stream, Wish, position
@@ -93,6 +95,16 @@ def component() -> Response:
     response = send_from_directory(FOLDER, "job-progress.js", mimetype="text/javascript")
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
+
+
+def signed_address(id: str, cancel: bool, seconds: float) -> str:
+    """Return the job's address with a key for whoever gets it. Raises Conflict where nothing can be signed."""
+    keys = secrets()
+    if not keys:
+        raise Conflict("Without a SECRET_KEY nothing can be signed here.", "Set SECRET_KEY.")
+    grant = link.Grant.CANCEL if cancel else link.Grant.WATCH
+    key = link.sign(keys[0], id, grant, datetime.now(UTC) + timedelta(seconds=seconds))
+    return f"{present.address(id)}?key={key}"
 
 
 def _take() -> Stream:

@@ -143,7 +143,7 @@ def result(id: str) -> Response:
 
 @table.route(
     Route(
-        "/api/jobs/{id}/logs", "GET", "What a job printed and logged", scope=Scope.READ,
+        "/api/jobs/{id}/logs", "GET", "What a job printed and logged", scope=Scope.READ, by_link=True,
         description="`Accept: text/plain` gives one line each.",
         parameters=(Parameter("after", "query", "Only lines after this `seq`.", {"type": "integer", "minimum": 0}),),
         answers=(Answer(200, "The lines, the oldest first.", shapes.Log),), errors=(*UNKNOWN, BadRequest),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 UNREADABLE = -1
-_NUMBERS = re.compile(r"\d{1,18}(\.\d{1,18})*")
+_NUMBERS = re.compile(r"\d{1,20}(\.\d{1,20})*")
 
 
 class Position:

@@ -136,20 +136,21 @@ class Reader:
             if self._woken:  # what is heard meanwhile is read together
                 time.sleep(min(BEAT, max(0.0, self._due["read"] - time.monotonic())))
             try:
-                self._note(hearing.hear(ids, wait))
+                self._note(hearing, hearing.hear(ids, wait))
                 self._work()
             except (BrokerError, RedisError, OSError, ValueError) as error:
                 logger.warning("News of jobs cannot be heard for a moment: %s", error)
                 hearing.close()
                 self._rest()
 
-    def _note(self, heard: set[str]) -> None:
+    def _note(self, hearing: Hearing, heard: set[str]) -> None:
         with self._lock:
             for id in heard:
                 for news in self._waiting.get(id, ()):
                     news.set()
                 if id in self._feeds:
                     self._woken.add(id)
+                self._forget(hearing, id)  # if all left while the connection was opened
 
     def _work(self) -> None:
         """Do what is due."""

@@ -47,6 +47,11 @@ class Stream:
         self._events.extendleft(events[::-1])  # before what the reader told meanwhile; what is in both is taken once
 
     @property
+    def is_over(self) -> bool:
+        """Whether it ends, whatever was sent."""
+        return self._over
+
+    @property
     def is_done(self) -> bool:
         """Whether everything was sent, and nothing more will come."""
         return not (self._events or self._left) and self.at.journal is None
@@ -70,7 +75,7 @@ class Stream:
 
     def close(self) -> None:
         """Let go of it."""
-        self._over = True
+        self.stop()
         self._leave(self)
 
     def __iter__(self) -> Stream:

@@ -102,6 +102,12 @@ class Watch:
         """What to hold while looking back, so that not all do at once."""
         return self._gate
 
+    @property
+    def streams(self) -> list[Stream]:
+        """The streams that are open."""
+        with self._lock:
+            return list(self._open)
+
     def begin(self, stream: Stream, wish: Wish) -> bool:
         """Let the stream tell what happened since, and from now on. Returns False when everything was told before and
         nothing more will come. Raises BrokerUnavailable.
@@ -117,6 +123,11 @@ class Watch:
         stream.begin(at, start.events, start.ended)
         reader.go_on(start.after, number)
         return not stream.is_done
+
+    def end_streams(self) -> None:
+        """End every stream at once, as when the server stops; their clients come back."""
+        for stream in self.streams:
+            stream.stop()
 
     def _close(self, stream: Stream) -> None:
         with self._lock:

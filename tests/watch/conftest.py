@@ -1,0 +1,58 @@
+"""Apps to be watched: in this process with a hand that does their jobs, or as real processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from celeriac.actions import Context
+from celeriac.stack.valkey import Valkey
+from tests.steering.steered import Hand
+from tests.watch.audience import Audience, make_app
+from tests.watch.station import Station
+
+NewStation = Callable[..., Station]
+
+
+@pytest.fixture
+def app(broker_url: str) -> Flask:
+    """An app in local development, over an empty database."""
+    return make_app(broker_url, CELERIAC_LOCAL=True)
+
+
+@pytest.fixture
+def context(app: Flask) -> Context:
+    """What actions need of the app."""
+    found: Context = app.extensions["celeriac"].context
+    return found
+
+
+@pytest.fixture
+def hand(context: Context) -> Hand:
+    """A worker whose every step is the test's."""
+    return Hand(context)
+
+
+@pytest.fixture
+def audience(app: Flask) -> Iterator[Audience]:
+    """Those who watch the app's jobs."""
+    made = Audience(app)
+    yield made
+    made.leave()
+
+
+@pytest.fixture
+def station(valkey: Valkey, tmp_path: Path) -> Iterator[NewStation]:
+    """Give `station(kind, places, valkey=…)`: a system of one's own; everything of it is stopped at the end."""
+    made: list[Station] = []
+
+    def new(kind: str = "gthread", places: int = 16, valkey: Valkey = valkey, **options: str) -> Station:
+        made.append(Station(tmp_path, valkey, kind, places, **options))
+        return made[-1]
+
+    yield new
+    for one in made:
+        one.stop_all()
