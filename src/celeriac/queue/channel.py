@@ -73,7 +73,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Send a fetch, or wait at the doorbells when the last fetch left nothing."""
         queues = self._queue_cycle.consume(len(self.active_queues))
-        if not queues or time.monotonic() < self._rest_until:
+        if not queues or self.table.closed or time.monotonic() < self._rest_until:
             return
         connection = self.client.connection
         self._in_poll = connection

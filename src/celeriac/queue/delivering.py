@@ -41,7 +41,7 @@ class Delivering:
         pool = self._get_pool()
         self._sentinel_manager: Any = manager  # Sentinel's pools note their manager here; this one is the table's
         uri = self.connection.client.as_uri(include_password=True)
-        return table(f"{uri}|{self.global_keyprefix}", self.space, lambda: clients.over(pool))
+        return table(f"{uri}|{self.global_keyprefix}", self.space, lambda: clients.alone(pool))
 
     def _stock(self, deliveries: list[moves.Delivery] | None = None) -> None:
         """Add to the stock; make it, when nothing is given."""

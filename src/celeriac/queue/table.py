@@ -29,6 +29,7 @@ class Surplus(Protocol):
     """A channel that may hold messages fetched ahead of its free slots."""
 
     def overdue(self, now: float) -> list[str]: ...
+    def wake(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -44,8 +45,11 @@ class Hooks:
 
 @dataclass(slots=True)
 class Held:
-    """One delivery of this process; `begun` once user code may have run, `once` if it never runs again then."""
+    """One delivery of this process; `handed` to the pool, which will run it even in a worker that stops; `begun` once
+    user code may have run, `once` if it never runs again then.
+    """
 
+    handed: bool = False
     begun: bool = False
     lost: bool = False
     once: bool = False
@@ -61,6 +65,7 @@ class Table:
     hooks: Hooks = field(default_factory=Hooks)
     worker: str = ""
     info: Callable[[], str] = lambda: "{}"
+    stopping: bool = False
     closed: bool = False
     _held: dict[str, Held] = field(default_factory=dict)
     _acks: list[str] = field(default_factory=list)
@@ -86,6 +91,12 @@ class Table:
             if token in self._held:
                 self._held[token].begun = True
                 self._held[token].once = once
+
+    def hand(self, token: str) -> None:
+        """Note that the delivery goes to the pool."""
+        with self.lock:
+            if token in self._held:
+                self._held[token].handed = True
 
     def lose(self, token: str) -> None:
         """Note that the process which ran it died: giving it back counts as a lost attempt."""
@@ -141,9 +152,10 @@ class Table:
             return list(self._held)
 
     def unbegun(self, tokens: Iterable[str]) -> list[str]:
-        """Return those of the tokens that are held and never began."""
+        """Return those of the tokens that are held and never began, nor will in a pool that empties itself."""
         with self.lock:
-            return [t for t in tokens if t in self._held and not self._held[t].begun]
+            held = [(token, self._held[token]) for token in tokens if token in self._held]
+            return [token for token, h in held if not (h.begun or (h.handed and self.stopping))]
 
     def put_back(self, client: Any, tokens: list[str], why: str = "", lost: bool = False, tail: bool = False) -> None:
         """Return deliveries to their queue now. Raises redis.RedisError, and then still holds them."""
@@ -162,6 +174,11 @@ class Table:
             if channel not in self._channels:
                 self._channels.append(channel)
         self._ensure_thread()
+
+    def wake(self) -> None:
+        """End the present wait of the consuming channels; from any thread, or a signal's handler."""
+        for channel in list(self._channels):
+            channel.wake()
 
     def unwatch(self, channel: Surplus) -> None:
         with self.lock:

@@ -16,6 +16,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 __all__ = [
     "NoScriptError",
@@ -24,6 +25,7 @@ __all__ = [
     "RedisError",
     "ResponseError",
     "TimeoutError",
+    "alone",
     "from_url",
     "over",
 ]
@@ -32,6 +34,16 @@ __all__ = [
 def over(pool: Any) -> redis.Redis:
     """Return a client that sends keys as they are over a pool that somebody else owns."""
     return redis.Redis(connection_pool=pool)
+
+
+def alone(pool: Any) -> redis.Redis:
+    """Return a client with connections of its own to where the pool's go: under gevent threads must not share them."""
+    kwargs = {name: value for name, value in pool.connection_kwargs.items() if name != "connection_pool"}
+    kwargs["connection_class"] = pool.connection_class
+    if isinstance(pool, SentinelConnectionPool):
+        service, manager = pool.service_name, pool.sentinel_manager
+        return over(SentinelConnectionPool(service, manager, is_master=pool.is_master, **kwargs))  # type: ignore[no-untyped-call]
+    return over(redis.ConnectionPool(**kwargs))
 
 
 def from_url(url: str, timeout: float = 2.0, **options: Any) -> redis.Redis:

@@ -41,6 +41,7 @@ DEAD = {"Reject": "rejected", "NotRegistered": "unknown task", "DecodeError": "u
 
 #: The job whose end is being told here: whoever waits for it hears of it only if the end is accepted.
 _ending: ContextVar[str] = ContextVar("ending", default="")
+TOLD = "told:"  # before the id: its end is written, only those who wait have not heard
 
 
 class Refused(Exception):
@@ -121,7 +122,8 @@ class RecordMixin:
         meta = self.get_task_meta(request.id, cache=False)  # type: ignore[attr-defined]
         state, result = meta["status"], meta["result"]
         if state == states.FAILURE:
-            super().mark_as_failure(request.id, result, request=request)  # type: ignore[misc]
+            with _accepted(TOLD + request.id):
+                super().mark_as_failure(request.id, result, request=request)  # type: ignore[misc]
         elif state in states.READY_STATES and request.chord:
             self.on_chord_part_return(request, state, result)  # type: ignore[attr-defined]
 
@@ -204,6 +206,8 @@ class RecordMixin:
         reason: str = "",
         store: bool = True,
     ) -> None:
+        if _ending.get() == TOLD + task_id:
+            return
         token = lease_of(request)
         owner, _, fence = token.rpartition(":")
         if owner != task_id:  # a failure handed on to a job that was never published

@@ -11,13 +11,14 @@ from typing import Any
 
 from celery import bootsteps
 from celery.app.task import Context
+from celery.bootsteps import CLOSE  # type: ignore[attr-defined]  # missing in the stubs
 from celery.exceptions import WorkerShutdown
 from celery.worker import state as worker_state
 
 from celeriac.errors import BrokerUnfit
 from celeriac.queue.table import Table
 from celeriac.store.health import check_worker
-from celeriac.worker.process import adopt, settings_of, writer_of
+from celeriac.worker.process import adopt, process_of, settings_of, writer_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Leases(bootsteps.StartStopStep):
         self._look_at_server(consumer)
         table: Table = consumer.task_consumer.channel.table
         adopt(consumer.app, table)
+        table.stopping = False
         writer = writer_of(consumer.app)
         table.worker = consumer.hostname
         table.info = lambda: self._describe(consumer)
@@ -55,6 +57,12 @@ class Leases(bootsteps.StartStopStep):
         except BrokerUnfit as error:
             logger.critical("%s", error)
             raise WorkerShutdown(error.exit_code) from error
+
+    def stop(self, consumer: Any) -> None:
+        """The worker stops, or only reconnects: a pool that stops runs what it was given."""
+        table = process_of(consumer.app).table
+        if table is not None and consumer.blueprint.state == CLOSE:
+            table.stopping = True
 
     def _describe(self, consumer: Any) -> str:
         queues = [queue.name for queue in consumer.task_consumer.queues] if consumer.task_consumer else []
@@ -117,6 +125,7 @@ def _context(raw: bytes) -> Context | None:
     try:
         message = json.loads(raw)
         args, kwargs, embed = json.loads(message["body"])
-        return Context({**message["headers"], **embed, "args": args, "kwargs": kwargs, "celeriac_lease": ""})
+        more = {"args": args, "kwargs": kwargs, "delivery_info": message["properties"]["delivery_info"]}
+        return Context({**message["headers"], **embed, **more, "celeriac_lease": ""})
     except (ValueError, LookupError, TypeError):
         return None

@@ -7,7 +7,7 @@ from typing import Any
 from billiard.einfo import ExceptionWithTraceback
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
-from celery.worker.state import revoked, task_ready
+from celery.worker.state import revoked
 
 from celeriac.queue.message import LEASE_HEADER
 from celeriac.store import moves
@@ -32,6 +32,13 @@ class Request(CeleryRequest):
         token = self._request_dict.get(LEASE_HEADER)
         return token if isinstance(token, str) else ""
 
+    def revoked(self) -> bool:
+        """Whether it must not run; asked on the way to the pool."""
+        table = process_of(self.app).table
+        if table is not None:
+            table.hand(self.token)
+        return bool(super().revoked())
+
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The pool runs it now: from here on it is not given back when a connection closes.
 
@@ -43,7 +50,9 @@ class Request(CeleryRequest):
         super().on_accepted(pid, time_accepted)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Over its hard limit it has failed, here and now; that its process ends is no second failure."""
+        """Over its hard limit it has failed once, whether the pool tells of the limit first or of the process."""
+        if not soft and self.timed_out:
+            return
         self.timed_out = self.timed_out or not soft
         super().on_timeout(soft, timeout)
 
@@ -52,9 +61,10 @@ class Request(CeleryRequest):
         exc = exc_info.exception
         if isinstance(exc, ExceptionWithTraceback):
             exc = exc.exc
-        if self.timed_out and isinstance(exc, TimeLimitExceeded):
-            task_ready(self)
-            return
+        if isinstance(exc, TimeLimitExceeded):
+            if self.timed_out:
+                return
+            self.timed_out = True
         if isinstance(exc, (WorkerLostError, SystemExit, KeyboardInterrupt)):
             self._note_loss()
         elif isinstance(exc, MemoryError):  # Celery would end the whole worker for it

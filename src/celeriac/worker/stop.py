@@ -31,6 +31,7 @@ def install(app: Any) -> None:
     def stopping(**_: Any) -> None:
         kept = process_of(app)
         if kept.table is not None:
+            kept.table.wake()  # the consumer sees at once that it is to stop
             native.start(lambda: _end(kept.table, kept.writer, settings_of(app).grace))
 
     def stopped(**_: Any) -> None:
