@@ -177,10 +177,11 @@ def up(arguments):
 
 
 def test(arguments):
-    """Run the tests (--fast leaves the slow ones out; the rest goes to pytest)."""
+    """Run the tests (--fast leaves the slow ones out; names and options go to pytest, in one process)."""
     rest = [argument for argument in arguments if argument != "--fast"]
     quick = ["-m", "not slow"] if "--fast" in arguments else []
-    become("-m", "pytest", "--durations=10", *quick, *rest)
+    shared = [] if rest else ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadgroup"]
+    become("-m", "pytest", "--durations=10", *quick, *shared, *rest)
 
 
 def lint(_arguments):

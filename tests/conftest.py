@@ -42,6 +42,12 @@ def broker_url(valkey: Valkey, _numbers: Iterator[int]) -> str:
     return valkey.url.removesuffix("/0") + f"/{next(_numbers)}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a folder's tests in one process, where several share the work: their servers are started once."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+
+
 # A hook, not a fixture: fixtures of the session are made before those of a module, and would see everything.
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
