@@ -131,6 +131,33 @@ def test_what_is_taken_over_after_its_job_has_ended_does_not_run_again(
     assert ann("GET", f"/api/jobs/{id}").json["result"] == 3
 
 
+def test_one_that_was_frozen_and_taken_over_submits_nothing_when_it_thaws(
+    app: Flask, ann: Person, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had reserved the key; meanwhile another took over, and the job has even ended."""
+    monkeypatch.setattr(idempotency, "GIVEN_UP", 0.0)
+    send, frozen = Sender.__call__, threading.Event()
+    thaw = threading.Event()
+
+    def freeze_once(self: Sender, *args: Any, **options: Any) -> str:
+        if not frozen.is_set():
+            frozen.set()
+            assert thaw.wait(60)
+        return send(self, *args, **options)
+
+    monkeypatch.setattr(Sender, "__call__", freeze_once)
+    headers = {**KEY, "Authorization": f"Bearer {ann.token}"}
+    first = threading.Thread(target=lambda: app.test_client().post("/api/tasks/sum_up", json=BODY, headers=headers))
+    first.start()
+    assert frozen.wait(60)
+    ann("POST", "/api/tasks/sum_up", BODY, headers=KEY)
+    hand.end(hand.start(), result=3)
+    thaw.set()
+    first.join(60)
+
+    assert hand.take() == []
+
+
 def test_a_retry_with_a_key_happens_once(ann: Person, hand: Hand) -> None:
     id = ann.submit()
     hand.end(hand.start(), Move.FAIL, error="no")

@@ -15,11 +15,13 @@ from celeriac.actions import Context
 from celeriac.actions.waiting import Reason, Waiting
 from celeriac.api import present, shapes, wait
 from celeriac.api.answers import answer
+from celeriac.api.bodies import idempotency_key
 from celeriac.api.door import caller, visit
 from celeriac.api.once import Told, once
 from celeriac.api.parts import context
-from celeriac.errors import BrokerUnavailable, KeyInFlight, KeyReused, QueueFull
+from celeriac.errors import BrokerUnavailable, ExpiredJob, KeyInFlight, KeyReused, QueueFull, UnknownJob
 from celeriac.job import State
+from celeriac.queue.message import ONCE_HEADER
 from celeriac.registry.openapi import Answer, Parameter
 from celeriac.registry.value import JSON
 from celeriac.store.known import is_known
@@ -54,7 +56,7 @@ def submit(payload: dict[str, JSON], given: shapes.Submission) -> Response:
 
 def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told:
     if not (again and is_known(app.client, app.space.prefix, id)):
-        actions.submit(
+        submitted = actions.submit(
             app,
             given.task,
             given.arguments,
@@ -63,12 +65,23 @@ def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told
             queue=given.queue,
             priority=given.priority,
             id=id,
+            headers={ONCE_HEADER: True} if idempotency_key() else None,
         )
+        if submitted != id:  # a job that is unique: an equal one was there already
+            return _equal_one(app, submitted, given)
     job = _fresh(app, id, given)
     reason = Waiting(Reason.QUEUED, "It was queued just now.", job.queue)
     if job.state is State.SCHEDULED:
         reason = Waiting(Reason.SCHEDULED, "It is scheduled for later.", job.queue, until=job.due)
     return Told(202, present.shown(app, job, reason), {"Location": present.address(id), "Retry-After": "1"})
+
+
+def _equal_one(app: Context, id: str, given: shapes.Submission) -> Told:
+    try:
+        body = present.show(app, present.find(app, id))
+    except (BrokerUnavailable, UnknownJob, ExpiredJob):
+        body = present.shown(app, _fresh(app, id, given), None)
+    return Told(202, body, {"Location": present.address(id), "Retry-After": "1"})
 
 
 def _fresh(app: Context, id: str, given: shapes.Submission) -> Record:

@@ -10,7 +10,10 @@ from typing import Any
 LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
 #: header -> field of the record: on whose behalf a job was submitted
 ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "traceparent": "traceparent"}
+#: header -> field of the record: what is asked for this job alone, and not handed on
+ITS_OWN = {"celeriac_callback": "callback_url"}
 SAME_HEADER = "celeriac_same"  # [what makes a submission the same as another, seconds]
+ONCE_HEADER = "celeriac_once"  # whoever submits may be repeating themselves
 RESTORED_HEADER = "celeriac_restored"  # what the history knows of a job that Redis has forgotten
 RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "fence", "reason")
 OPTIONS_LIMIT = 2048  # bytes
@@ -46,6 +49,11 @@ def restored_of(headers: dict[str, Any]) -> dict[str, int | str]:
     if not isinstance(given, dict):
         return {}
     return {name: given[name] for name in RESTORED_FIELDS if isinstance(given.get(name), int | str)}
+
+
+def is_once(headers: dict[str, Any]) -> bool:
+    """Strip the mark of a submission that may be a repetition; return whether it was there."""
+    return headers.pop(ONCE_HEADER, None) is True
 
 
 def same_of(headers: dict[str, Any], body: Any) -> tuple[str, float]:

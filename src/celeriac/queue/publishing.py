@@ -22,6 +22,7 @@ from celeriac.store import clients, moves
 
 ARGUMENTS_LIMIT = 4096  # bytes of a job's arguments that its record keeps
 BEHALF_LIMIT = 200  # characters of who and which request submitted it
+OWN_LIMIT = 2048  # characters of a URL
 LINKS = ("parent_id", "root_id", "group")
 ON_TIME = 0.8  # of the producer's patience; the rest is the reply's way back
 
@@ -109,6 +110,7 @@ class Publishing:
         priority = self._get_message_priority(message, reverse=False)  # type: ignore[attr-defined]
         key = self.global_keyprefix + self._q_for_pri(queue, priority)  # type: ignore[attr-defined]
         fence, restored = envelope.fence_of(headers), envelope.restored_of(headers)
+        once = envelope.is_once(headers)
         same, same_for = envelope.same_of(headers, message["body"]) if deadline else ("", 0.0)  # a batch has no replies
         id, task = headers.get("id"), headers.get("task")
         raw = _dumps(message)
@@ -121,17 +123,19 @@ class Publishing:
             value = headers.get(name)
             if value and value != id:
                 fields[name] = value
-        for header, name in envelope.ON_BEHALF.items():
+        for header, name in (envelope.ON_BEHALF | envelope.ITS_OWN).items():
             if isinstance(value := headers.get(header), str):
-                fields[name] = value[:BEHALF_LIMIT]
+                fields[name] = value[: BEHALF_LIMIT if header in envelope.ON_BEHALF else OWN_LIMIT]
         if nesting := headers.get("replaced_task_nesting"):
             fields["nesting"] = int(nesting)
         if options := envelope.options_of(headers, properties):
             fields["options"] = options
         if restored:
             fence, fields = moves.RESTORED, fields | restored
+        if once:
+            fence = moves.ONCE
         # a running job's own retry or follower is never refused: it was accepted together with that job
-        cap = 0 if fence or headers.get("parent_id") else self.queue_limit
+        cap = 0 if (fence and not once) or headers.get("parent_id") else self.queue_limit
         return moves.Submission(
             key, queue, raw, id, task, retries if isinstance(retries, int) else 0, properties["delivery_tag"],
             envelope.delay_of(headers), deadline, cap, fence, fields, envelope.followers(text), same, same_for,

@@ -10,7 +10,7 @@ from celeriac.job import Move
 from celeriac.store.clients import NoScriptError
 from celeriac.store.scripts import Arg, Client, Script, script
 
-RESTORED = -1
+RESTORED, ONCE = -1, -2
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own key of a result (celery/backends/base.py)
 
 
@@ -36,8 +36,9 @@ class Space:
 class Submission:
     """One message on its way in; `delay` in seconds, `fence` names the attempt that publishes its own retry.
 
-    A fence of RESTORED: a job that Redis has forgotten, queued only where nothing is known of it. Of submissions with
-    the same `same` one alone is queued while it waits, and for `same_for` seconds.
+    A fence of RESTORED: a job that Redis has forgotten, queued only where nothing is known of it; a fence of ONCE: the
+    same, for whoever may be repeating themselves. Of submissions with the same `same` one alone is queued while it
+    waits, and for `same_for` seconds.
     """
 
     key: str

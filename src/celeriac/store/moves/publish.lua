@@ -1,7 +1,7 @@
 -- Record, message and wake-up of one submission, or none of them.
 -- ARGV: list key, queue, raw message, id, task, retries, delivery tag, delay (ms, -1 none), deadline (ms, 0 none),
 --       queue cap (0 none), fence of the attempt that publishes its own retry (0 none, -1 a job restored from the
---       history: queued only where nothing is known of it), n, (field, value) × n/2 (the first is `args`),
+--       history, -2 whoever submits may be repeating it: queued only where nothing is known of it), n, (field, value) × n/2 (the first is `args`),
 --       m, (id, task, `chain` | `body`) × m/3 of the jobs that follow this one in its chain, or its chord's body,
 --       what makes it the same as another submission ('' nothing), and for how long (ms).
 -- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | cancelled | same <id>.
@@ -65,7 +65,7 @@ end
 local fields = { 'state', state, 'task', task, 'queue', queue, 'retries', retries, 'tag', tag, 'reason', '' }
 for i = 1, n do fields[#fields + 1] = A(12 + i) end
 if n > 1 and A(13) == 'args' and A(14) == '' then keep_body(id, raw) end
-if not r[3] and fence >= 0 then
+if not r[3] and fence ~= -1 then
   fields[#fields + 1] = 'created_at'
   fields[#fields + 1] = int(now)
 end
@@ -83,7 +83,7 @@ else
   ring(queue)
 end
 call('HSET', rec, unpack(fields))
-journal(id, state, nil, now, fence < 0 and 'restored' or '')
+journal(id, state, nil, now, fence == -1 and 'restored' or '')
 if same and same ~= '' then -- longer than it lasts: while the job waits, another one is still the same
   call('SET', claim, id .. ' ' .. int(now + unique_for), 'PX', int(unique_for + 7 * KEEP))
 end
