@@ -176,6 +176,17 @@ def up(arguments):
     become("-m", "celeriac.stack", *arguments)
 
 
+def jobs(arguments):
+    """Steer what `up` runs: `flask jobs ...` on its Redis (submit, watch, queues, doctor, --help)."""
+    data = ROOT / os.environ.get("CELERIAC_DATA", "var")
+    for name, kept in (("BROKER_URL", data / "broker-url"), ("SECRET_KEY", data / "secret-key")):
+        if not (os.environ.get(name) or os.environ.get("CELERIAC_" + name)) and kept.exists():
+            os.environ[name] = kept.read_text().strip()
+    os.environ.setdefault("CELERIAC_LOCAL", "1")
+    os.environ.setdefault("FLASK_APP", "run")
+    become("-m", "flask", "jobs", *arguments)
+
+
 def test(arguments):
     """Run the tests (--fast leaves the slow ones out; names and options go to pytest, in one process)."""
     rest = [argument for argument in arguments if argument != "--fast"]
@@ -237,7 +248,7 @@ def chaos(arguments):
     become("-m", "tests.chaos", *arguments)
 
 
-TASKS = (up, test, lint, lock, setup, bench, chaos)
+TASKS = (up, jobs, test, lint, lock, setup, bench, chaos)
 
 
 def main(arguments):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -41,14 +42,32 @@ def test_python_3_8_can_read_it_and_it_imports_the_standard_library_only() -> No
 
 def test_alone_it_lists_the_tasks_with_one_line_each() -> None:
     said = dev().stdout
-    for task in ("up", "test", "lint", "lock", "bench", "chaos"):
+    for task in ("up", "jobs", "test", "lint", "lock", "bench", "chaos"):
         assert re.search(rf"^  {task} +\S.*\.$", said, re.MULTILINE), said
 
 
 def test_an_unknown_task_is_answered_with_the_known_ones() -> None:
     done = dev("pu")
     assert done.returncode == 2
-    assert done.stderr.startswith("There is no task 'pu'. The tasks: up, test,")
+    assert done.stderr.startswith("There is no task 'pu'. The tasks: up, jobs, test,")
+
+
+def test_the_jobs_of_up_are_steered_with_its_own_settings(tmp_path: Path) -> None:
+    (tmp_path / "broker-url").write_text("redis://:its-password@127.0.0.1:1/0\n")
+    env = {k: v for k, v in os.environ.items() if k != "BROKER_URL"} | {"CELERIAC_DATA": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, ROOT / "dev.py", "jobs", "doctor"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "BROKER_URL names 127.0.0.1:1/0" in done.stdout
+    assert "Local development" in done.stdout
 
 
 def test_an_old_python_is_told_which_one_to_take(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
