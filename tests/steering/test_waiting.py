@@ -45,6 +45,26 @@ def test_a_place_is_not_told_where_others_may_be_more_urgent(context: Context, h
     assert "position" not in told.as_dict()
 
 
+def test_a_guess_when_it_starts_is_told_while_the_queue_moves(context: Context, hand: Hand) -> None:
+    ids = [actions.submit(context, "steered_double", {"n": n}) for n in range(30)]
+    hand.listen("celery")
+    pace = f"{context.space.keys}pace"
+    at, n, *_ = context.client.hget(pace, "celery").split()
+    context.client.hset(pace, "celery", f"{int(at) - 10_000} {int(n)} {int(at) - 10_000} {int(n)}")  # ten seconds ago
+    assert why(context, ids[-1]).estimate is None  # nothing was taken since
+    hand.take(n=10)
+
+    told = why(context, ids[19])
+
+    assert (told.position, told.length) == (10, 20)
+    assert told.estimate is not None
+    assert told.estimate >= 10  # ten were taken in ten seconds or more, and nine are before it
+    assert "; at its present pace it starts in about " in told.sentence
+    hand.take(n=20)
+    hand.listen("celery")
+    assert not context.client.hexists(pace, "celery")  # an idle queue's pace says nothing
+
+
 def test_nobody_is_listening(context: Context, hand: Hand) -> None:
     hand.listen("other")
     told = why(context, actions.submit(context, "steered_greet", {"name": "Ada"}))

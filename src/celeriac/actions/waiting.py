@@ -31,6 +31,7 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Why a job waits. `position` and `length` count the queue's ready messages, `consumers` are worker names;
+    `estimate` is seconds until it starts, at the queue's pace of the last minute or two: a guess, for people;
     `retry` is the next retry's number, `retries` how many there may be; absent is what does not apply."""
 
     reason: Reason
@@ -39,6 +40,7 @@ class Waiting:
     position: int | None = None
     ahead: int | None = None
     length: int | None = None
+    estimate: float | None = None
     consumers: tuple[str, ...] | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -105,7 +107,9 @@ def _ready(context: Context, job: Record) -> Waiting:
     pos = job.pos if job.state is State.QUEUED else None
     now = queues.standing(context.client, context.space, job.queue, pos)
     ahead = None if now.position is None else now.position - 1
-    found = Waiting(Reason.QUEUED, "", job.queue, now.position, ahead, now.length, now.consumers, now.paused_since)
+    found = Waiting(
+        Reason.QUEUED, "", job.queue, now.position, ahead, now.length, None, now.consumers, now.paused_since
+    )
     if now.paused_since:
         sentence = f"Queue {job.queue} is paused since {_time(now.paused_since)}."
         return replace(found, reason=Reason.PAUSED, sentence=sentence)
@@ -113,7 +117,11 @@ def _ready(context: Context, job: Record) -> Waiting:
         sentence = f"Nobody is listening on queue {job.queue}: start a worker with `-Q {job.queue}`."
         return replace(found, reason=Reason.NO_WORKER, sentence=sentence)
     listen = "consumes" if len(now.consumers) == 1 else "consume"
-    place = f"{_ahead(ahead)} on queue {job.queue}, which {_and(now.consumers)} {listen}."
+    place = f"{_ahead(ahead)} on queue {job.queue}, which {_and(now.consumers)} {listen}"
+    if now.position and now.pace:
+        found = replace(found, estimate=round(now.position / now.pace, 1))
+        place += f"; at its present pace it starts in about {_span(now.position / now.pace)}"
+    place += "."
     if job.losses and job.reason == "worker lost":
         lost = f"Its worker was lost ({job.losses} of {context.space.max_losses} times), so it runs again: "
         return replace(found, reason=Reason.WORKER_LOST, sentence=lost + place)
@@ -126,6 +134,12 @@ def _ahead(ahead: int | None) -> str:
     if ahead == 0:
         return "it is next"
     return "1 job is before it" if ahead == 1 else f"{ahead} jobs are before it"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1.0, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
 
 
 def _and(names: tuple[str, ...]) -> str:

@@ -75,7 +75,7 @@ class JobError(BaseModel):
 
 
 class Waiting(BaseModel):
-    """Why a job does not run yet; what does not apply is absent."""
+    """Why a job does not run yet; what does not apply is absent. `estimate`: seconds until it starts, a guess."""
 
     reason: Reason
     sentence: str
@@ -83,6 +83,7 @@ class Waiting(BaseModel):
     position: int | None = None
     ahead: int | None = None
     length: int | None = None
+    estimate: float | None = None
     consumers: list[str] | None = None
     since: datetime | None = None
     until: datetime | None = None

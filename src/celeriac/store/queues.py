@@ -24,6 +24,7 @@ SEPARATOR = "\x06\x16"  # kombu's, between queue and priority, and in its bindin
 LOOKED_AT = 500  # messages per census
 MOVED = 50  # messages per purge or release: neither holds up the server for more than a few milliseconds
 BINDINGS_SCANNED = 20  # rounds of SCAN; a larger database names its queues elsewhere
+YOUNG = 2.0  # seconds before which a pace says nothing
 OF_CELERY_ITSELF = ("pidbox", "celeryev")  # remote control and events, not jobs
 
 
@@ -46,12 +47,16 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What decides when a waiting job of a queue runs; `position` is an estimate from 1, absent with priorities."""
+    """What decides when a waiting job of a queue runs; `position` is an estimate from 1, absent with priorities.
+
+    `pace` is how many of its jobs workers took in a second of late, absent while that is not known.
+    """
 
     length: int
     position: int | None
     paused_since: datetime | None
     consumers: tuple[str, ...]
+    pace: float | None = None
 
 
 def list_queues(client: Client, space: Space, steps: Sequence[int] = PRIORITY_STEPS) -> list[Queue]:
@@ -122,12 +127,23 @@ def standing(
         for key in _keys(space, name, steps):
             pipe.llen(key)
         pipe.hget(f"{space.keys}popped", name).hget(f"{space.keys}paused", name)
-        *lengths, popped, paused = pipe.execute()
+        pipe.hget(f"{space.keys}pace", name).time()
+        *lengths, popped, paused, kept, (seconds, micros) = pipe.execute()
     length, urgent = sum(lengths), sum(lengths[1:])
     position = None
     if pos is not None and length and not urgent:
         position = min(max(1, pos - int(popped or 0)), length)
-    return Standing(length, position, moment(paused), _consumers(listening, name))
+    pace = _pace(kept, seconds + micros / 1e6, int(popped or 0))
+    return Standing(length, position, moment(paused), _consumers(listening, name), pace)
+
+
+def _pace(kept: bytes | None, now: float, popped: int) -> float | None:
+    """Return messages per second since the older sample; None when it is too young, or nothing was taken since."""
+    if not kept:
+        return None
+    at, n, *_ = (int(word) for word in kept.split())
+    past = now - at / 1000
+    return (popped - n) / past if past >= YOUNG and popped > n else None
 
 
 def revoked(id: str, message: str) -> str:

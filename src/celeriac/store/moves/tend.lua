@@ -1,9 +1,26 @@
 -- A worker's heartbeat: renews the leases of its deliveries, promotes what is due, reclaims what others lost, and says
--- who is listening. Called every quarter of a lease, and more often while something is being cancelled.
+-- who is listening and how fast its queues move. Called every quarter of a lease, and more often while something is being cancelled.
 -- ARGV: worker name ('' none), its description (JSON), time after which it is forgotten (ms), token …
 -- Reply: {now, {buried id, raw, …}, {token no longer ours, …}, {token to be cancelled, …}, {token of those no longer
 --         ours whose attempt has ended, …}}
 local now = time()
+local PACE = 60000 -- two samples of what was taken from a queue, the older one made one to two minutes ago
+
+-- Only while messages wait does the pace say what workers can do: an idle queue moves as slowly as jobs come in.
+local function sample(queue)
+  local popped = tonumber(call('HGET', P .. 'popped', queue) or 0)
+  if tonumber(call('HGET', P .. 'pushed', queue) or 0) <= popped then return call('HDEL', P .. 'pace', queue) end
+  local kept = call('HGET', P .. 'pace', queue) or ''
+  local older, newer, at, n = kept:match('^(%d+ %-?%d+) ((%d+) (%-?%d+))$')
+  local this = int(now) .. ' ' .. int(popped)
+  if not newer or popped < tonumber(n) then
+    older, newer = this, this
+  elseif now - tonumber(at) >= PACE then
+    older, newer = newer, this
+  end
+  call('HSET', P .. 'pace', queue, older .. ' ' .. newer)
+end
+
 local gone, cancel, ended = {}, {}, {}
 local expiry = now + LEASE
 for i = 4, #ARGV - 5 do
@@ -25,6 +42,8 @@ if A(1) ~= '' then
     call('ZREM', P .. 'workers', name)
     call('HDEL', P .. 'workers:info', name)
   end
+  local told, info = pcall(cjson.decode, A(2))
+  for _, queue in ipairs(told and type(info) == 'table' and info.queues or {}) do sample(queue) end
 end
 promote(now)
 return { int(now), sweep(now), gone, cancel, ended }
