@@ -69,6 +69,12 @@ def echo(text: str, times: int = 1) -> str:
     return text * times
 
 
+@job(name="once_a_minute", unique=60)
+def once_a_minute(text: str) -> str:
+    """Equal ones within a minute are one."""
+    return text
+
+
 @job(name="stay_on", queue="io")
 def stay_on() -> None:
     """Run until somebody stops it."""

@@ -22,6 +22,10 @@ from tests.article.running import Program, eventually, free_port
 #: Routes that the document does not tell of, each with its reason.
 UNTOLD = {
     "/static/<path:filename>": "Flask's own: the files of the app",
+    **dict.fromkeys(
+        ("/console/", "/console/<path:rest>", "/console/static/<path:filename>"),
+        "the console's pages, for browsers alone",
+    ),
     "/own": "the app's own view, guarded by `needs`",
     "/api/docs/<name>": "the files of the documentation page, for browsers alone",
 }

@@ -23,6 +23,10 @@ PUBLIC = {
     ("GET", "/api/docs/<name>"): "the files of the documentation page, which hold nothing of ours",
     ("GET", "/api/job-progress.js"): "a module for pages, which holds nothing of ours",
     ("GET", "/static/<path:filename>"): "Flask's own, the app's",
+    **{
+        ("GET", rule): "the console's pages, which hold nothing: they ask the API like any other client"
+        for rule in ("/console/", "/console/<path:rest>", "/console/static/<path:filename>")
+    },
 }
 
 
@@ -189,7 +193,8 @@ def test_a_link_opens_one_job_and_grants_what_it_says(ann: Person, stranger: Per
     assert (shown.json["arguments"], shown.json["owner"]) == (None, None)
     assert stranger("GET", f"/api/jobs/{other}?key={watch['key']}").status_code == 401
     assert stranger("POST", f"/api/jobs/{id}/cancel?key={watch['key']}").status_code == 403
-    for method, path in (("DELETE", ""), ("POST", "/retry"), ("POST", "/links"), ("GET", "/logs")):
+    assert stranger("GET", f"/api/jobs/{id}/logs?key={watch['key']}").status_code == 200
+    for method, path in (("DELETE", ""), ("POST", "/retry"), ("POST", "/links")):
         assert stranger(method, f"/api/jobs/{id}{path}?key={cancel['key']}").status_code == 401
     assert stranger("GET", f"/api/tasks?key={cancel['key']}").status_code == 401
     assert stranger("POST", f"/api/jobs/{id}/cancel?key={cancel['key']}").json["state"] == "cancelled"

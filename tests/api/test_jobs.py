@@ -272,6 +272,16 @@ def test_a_request_is_known_by_its_id_from_the_answer_to_the_record(ann: Person,
         assert "traceparent" not in made.headers
 
 
+def test_an_equal_job_that_is_unique_is_the_one_there_is(ann: Person, bob: Person) -> None:
+    first, second, other = (ann("POST", "/api/tasks/once_a_minute", {"text": text}) for text in ("x", "x", "y"))
+    bobs = bob("POST", "/api/tasks/once_a_minute", {"text": "x"})
+
+    assert second.status_code == 202
+    assert second.json["id"] == first.json["id"]
+    assert second.headers["Location"] == first.headers["Location"]
+    assert len({first.json["id"], other.json["id"], bobs.json["id"]}) == 3
+
+
 @pytest.mark.usefixtures("worker")
 def test_every_kind_of_argument_reaches_the_function(ann: Person) -> None:
     body = {"item": "tea", "to": {"street": "Elm 1", "zip": "12345"}, "size": "large", "on": "2026-11-22", "count": 2}
