@@ -9,7 +9,7 @@ from tests.article.running import Web
 
 LONG = 6
 
-pytestmark = pytest.mark.usefixtures("lanes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lanes")]
 
 
 def test_while_long_tasks_run_other_requests_answer_and_a_short_job_is_done(gunicorn: Web, app: Flask) -> None:

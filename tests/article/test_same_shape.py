@@ -10,6 +10,8 @@ import pytest
 from tests.article.conftest import Start
 from tests.article.running import ROOT, Program, Web, eventually, free_port
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

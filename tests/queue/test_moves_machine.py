@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -9,7 +10,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.queue.moves_machine import Moves
 
 SUITE = settings(
-    max_examples=250,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -18,8 +18,9 @@ SUITE = settings(
 )
 
 
-def test_random_interleavings_of_all_moves_lose_nothing_and_run_nothing_twice(broker_url: str) -> None:
+@pytest.mark.parametrize("examples", [20, pytest.param(250, marks=pytest.mark.slow)])
+def test_random_interleavings_of_all_moves_lose_nothing_and_run_nothing_twice(broker_url: str, examples: int) -> None:
     client = redis.Redis.from_url(broker_url)
     machine = type("MovesHere", (Moves,), {"client": client})
-    run_state_machine_as_test(machine, settings=SUITE)
+    run_state_machine_as_test(machine, settings=settings(SUITE, max_examples=examples))
     client.close()

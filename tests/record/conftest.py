@@ -66,7 +66,7 @@ def lanes(_programs: Start, record_url: str) -> Lanes:
     return lane
 
 
-@pytest.fixture(params=list(POOLS))
+@pytest.fixture(params=["prefork", "threads", *(pytest.param(p, marks=pytest.mark.slow) for p in ("gevent", "solo"))])
 def lane(request: pytest.FixtureRequest, lanes: Lanes) -> str:
     """The queue of a worker, of each pool in turn."""
     return lanes(str(request.param))
