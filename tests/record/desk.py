@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
@@ -16,10 +21,12 @@ from celeriac import Celeriac, actions
 from celeriac.job import TERMINAL, State
 from celeriac.store import moves, record
 from celeriac.store.clients import milliseconds
+from celeriac.store.scripts import script
 from celeriac.worker.process import space_of
 
 T = TypeVar("T")
 DEADLINE = 60.0
+MOVES = [Path(str(path)) for path in resources.files("celeriac.store").joinpath("moves").iterdir()]
 TASKS = "tests.record.jobs."
 
 
@@ -89,6 +96,37 @@ class Desk:
         """Return Celery's result as it lies in Redis, {} when there is none."""
         found: dict[str, Any] = json.loads(self.client.get(f"celery-task-meta-{id}") or "{}")
         return found
+
+    @contextmanager
+    def counting(self) -> Iterator[Counter[str]]:
+        """Count the round trips of all clients: moves by their name, what is no move by its command.
+
+        What a worker writes in one pipeline (starts, reports, ends) is one, named by its last move.
+        """
+        names = {script(path.stem).sha: path.stem for path in MOVES if path.stem != "lib"}
+        seen: Counter[str] = Counter()
+
+        def listen(monitor: Any) -> None:
+            last = ("", "")
+            for said in monitor.listen():
+                word, *args = said["command"].split(" ")
+                if (word, *args) == ("ECHO", "enough"):
+                    return
+                if said["client_type"] == "lua":
+                    continue
+                name = names.get(args[0], word) if word.lower() == "evalsha" else word
+                client = f"{said['client_address']}:{said['client_port']}"
+                if last in ((client, "start"), (client, "report")) and name in ("report", "finish"):
+                    seen[last[1]] -= 1
+                seen[name] += 1
+                last = client, name
+
+        with self.client.monitor() as monitor:
+            thread = threading.Thread(target=listen, args=(monitor,))
+            thread.start()
+            yield seen
+            self.client.echo("enough")
+            thread.join(DEADLINE)
 
     def in_flight(self) -> list[str]:
         return [token.decode() for token in self.client.zrange(f"{self.space.keys}inflight", 0, -1)]

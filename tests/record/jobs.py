@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from celery import shared_task
+from celery import current_task, shared_task
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 
@@ -78,6 +78,32 @@ def steps(count: int, seconds: float, ledger: str = "") -> str:
         time.sleep(seconds)
     note(ledger, "ended")
     return "done"
+
+
+@job
+def timed_steps(count: int, seconds: float, ledger: str) -> str:
+    """Work in steps; write down how long the longest took beyond its sleep."""
+    slowest = 0.0
+    for i in track(range(count)):
+        began = time.monotonic()
+        print(f"step {i}")
+        progress(i, count)
+        time.sleep(seconds)
+        slowest = max(slowest, time.monotonic() - began - seconds)
+    note(ledger, f"ended {slowest}")
+    return "done"
+
+
+@job
+def reports(seconds: float) -> int:
+    """Say and report as often as it can; return how often."""
+    until, n = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        current_job.check()
+        print(n)
+        current_task.update_state(state="PROGRESS", meta={"current": n})
+        n += 1
+    return n
 
 
 @job
