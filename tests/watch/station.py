@@ -32,7 +32,7 @@ class Station:
 
     def start_worker(self) -> Program:
         """Start a worker with threads."""
-        command = ["celery", "-A", self.app, "worker", "-P", "threads", "-c", "4", "-n", "watch@test"]
+        command = ["celery", "-A", self.app, "worker", "-P", "threads", "-c", "4", "-n", "watch@test", "-l", "INFO"]
         self._programs["worker"] = Program(command, self.folder / "worker.log", self.env)
         self._programs["worker"].says("watch@test ready")
         return self._programs["worker"]

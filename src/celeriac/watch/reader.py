@@ -216,8 +216,10 @@ class Reader:
         for news in waiting:
             news.set()
         for stream in streams:
-            if stopping or stream.line.is_gone():
+            if stopping:
                 stream.stop()
+            else:
+                stream.drop_if_gone()
 
     def _rest(self) -> None:
         """Wait a little, with an eye on the server."""

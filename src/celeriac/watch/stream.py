@@ -73,6 +73,12 @@ class Stream:
         self._over = True
         self._news.set()
 
+    def drop_if_gone(self) -> bool:
+        """End it if its client has left; return whether it has."""
+        if gone := self.line.is_gone():
+            self.stop()
+        return gone
+
     def close(self) -> None:
         """Let go of it."""
         self.stop()

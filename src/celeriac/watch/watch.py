@@ -92,7 +92,9 @@ class Watch:
         self._mind_the_fork()
         stream = Stream(line, sees, self._close, self._age)
         with self._lock:
-            if len(self._open) >= self._most or not self._fits() or serving.is_stopping():
+            if self._is_full():  # those who have left make room at once
+                self._open -= {one for one in self._open if one.drop_if_gone()}
+            if self._is_full() or serving.is_stopping():
                 raise StreamsTaken("Every event stream of this server is taken.", "Ask for the job itself meanwhile.")
             self._open.add(stream)
         return stream
@@ -133,6 +135,9 @@ class Watch:
         with self._lock:
             self._open.discard(stream)
         self._reader.leave(stream)
+
+    def _is_full(self) -> bool:
+        return len(self._open) >= self._most or not self._fits()
 
     def _fits(self) -> bool:
         room = serving.room()
