@@ -4,29 +4,59 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from selenium.webdriver import Chrome
 
+from celeriac import history
+from celeriac.auth.caller import scopes_of
 from celeriac.stack.valkey import Valkey
 from tests.article.running import Program, Web, eventually, free_port
 from tests.console.person import Person, open_browser
+from tests.console.shop import make_app
+
+MODULE = "tests.console.shop"
 
 
-@dataclass(frozen=True)
 class Shop:
-    """A running shop: its web server, and the folder of its gates."""
+    """A running shop: Gunicorn on a port of its own, and what stands behind it."""
 
-    web: Web
-    gates: Path
-    env: dict[str, str]
-    folder: Path
+    def __init__(self, folder: Path, broker_url: str, **env: str) -> None:
+        self.folder, self.gates = folder, folder / "gates"
+        self.gates.mkdir(exist_ok=True)
+        self.port = free_port()
+        self.web = Web(self.port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {
+            "BROKER_URL": broker_url,
+            "DATABASE_URL": f"sqlite:///{folder / 'history.db'}",
+            "SHOP_GATES": str(self.gates),
+            **env,
+        }
+        self.app: Flask = make_app(**self.env)
+        self._server: Program | None = None
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.web.port}"
+    def open(self) -> None:
+        """Start the server, and wait until it answers."""
+        bind = f"127.0.0.1:{self.port}"
+        self._server = Program(
+            ["gunicorn", f"{MODULE}:flask_app", "--bind", bind, "-k", "gthread", "--threads", "16",
+             "--no-control-socket", "--graceful-timeout", "5"], self.folder / "web.log", self.env,
+        )  # fmt: skip
+        eventually(lambda: self.web.answers("/healthz"), "an answer of the shop")
+
+    def close(self) -> None:
+        """Stop the server."""
+        if self._server:
+            self._server.stop()
+            self._server = None
+
+    def token(self, owner: str, *scopes: str) -> str:
+        """Return the text of a new token."""
+        text, _ = self.app.extensions["celeriac"].api.tokens.create(owner, scopes_of(scopes))
+        return str(text)
 
     def gate(self) -> str:
         """Return the name of a gate that is closed."""
@@ -36,9 +66,10 @@ class Shop:
         """Let those who wait there go on."""
         (self.gates / name).touch()
 
-    def submit(self, task: str, **arguments: object) -> str:
+    def submit(self, task: str, queue: str = "", **arguments: object) -> str:
         """Submit a job and return its id."""
-        answer = self.web("POST", f"/api/tasks/{task}", arguments)
+        whole = {"task": task, "arguments": arguments, **({"queue": queue} if queue else {})}
+        answer = self.web("POST", "/api/jobs", whole)
         assert answer.status == 202, answer.body
         return str(answer.json["id"])
 
@@ -49,33 +80,31 @@ class Shop:
 
 @pytest.fixture(scope="package")
 def shop(valkey: Valkey, _numbers: Iterator[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The shop under Gunicorn, with a worker for every queue but one."""
-    folder = tmp_path_factory.mktemp("shop")
-    (folder / "gates").mkdir()
-    port = free_port()
-    env = {
-        "BROKER_URL": f"{valkey.url.removesuffix('/0')}/{next(_numbers)}",
-        "SHOP_GATES": str(folder / "gates"),
-        "CELERIAC_LOCAL": "1",
-        "DATABASE_URL": f"sqlite:///{folder / 'history.db'}",
-    }
-    module = "tests.console.shop"
-    web = Program(
-        ["gunicorn", f"{module}:flask_app", "--bind", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "16",
-         "--no-control-socket"], folder / "web.log", env,
-    )  # fmt: skip
+    """The shop in local development, with a worker for the queues `celery` and `io`."""
+    broker_url = f"{valkey.url.removesuffix('/0')}/{next(_numbers)}"
+    made = Shop(tmp_path_factory.mktemp("shop"), broker_url, CELERIAC_LOCAL="1")
+    history.of(made.app).upgrade()
+    made.open()
     worker = Program(
-        ["celery", "-A", module, "worker", "-Q", "celery,io", "-P", "threads", "-c", "8", "-n", "shop@test",
-         "-l", "INFO"], folder / "worker.log", env,
+        ["celery", "-A", MODULE, "worker", "-Q", "celery,io", "-P", "threads", "-c", "8", "-n", "shop@test",
+         "-l", "INFO"], made.folder / "worker.log", made.env,
     )  # fmt: skip
     try:
-        made = Shop(Web(port), folder / "gates", env, folder)
-        eventually(lambda: made.web.answers("/healthz"), "an answer of the shop")
         worker.says("shop@test ready")
         yield made
     finally:
         worker.stop()
-        web.stop()
+        made.close()
+
+
+@pytest.fixture(scope="package")
+def closed_shop(shop: Shop) -> Iterator[Shop]:
+    """The same shop as in production: only for those who have a token."""
+    made = Shop(shop.folder, shop.env["BROKER_URL"], CELERIAC_LOCAL="0")
+    made.token("olga", "admin")  # without any token it would not start
+    made.open()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="package")
@@ -93,4 +122,15 @@ def ann(shop: Shop, browser: Chrome) -> Iterator[Person]:
     person.complaints()
     yield person
     assert person.complaints() == []
+    browser.get("about:blank")
+
+
+@pytest.fixture
+def bob(closed_shop: Shop, browser: Chrome) -> Iterator[Person]:
+    """Bob at the console of the shop that is closed; he is signed out at the end."""
+    person = Person(browser, closed_shop.url)
+    person.complaints()
+    yield person
+    assert person.complaints() == []
+    browser.delete_all_cookies()
     browser.get("about:blank")

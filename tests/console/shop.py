@@ -84,12 +84,13 @@ def walk(steps: int = 20, gate: str = "", seconds: float = 0.05) -> str:
 
 
 @job(name="talk")
-def talk(lines: int = 5000) -> int:
-    """Print many lines."""
+def talk(lines: int = 500) -> int:
+    """Print many lines, not so fast that some would be left out."""
     for n in range(lines):
         print(f"Line {n} of {lines}")
-        if n % 1000 == 999:
+        if n % 100 == 99:
             logging.getLogger("shop").warning("Warning %d", n)
+            time.sleep(0.1)
     return lines
 
 
@@ -122,8 +123,8 @@ def echo(text: str, fail: bool = False) -> str:
     return text
 
 
-@job(name="nobody", queue="nobody")
-def nobody() -> None:
+@job(name="post", queue="post")
+def post() -> None:
     """Wait for a worker that is not there."""
 
 

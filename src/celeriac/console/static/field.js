@@ -99,7 +99,7 @@ function File({ shape, required, onChange, facts }) {
 }
 
 function Free({ shape, value, required, onChange, facts }) {
-  const [text, setText] = useState(value === undefined ? "" : JSON.stringify(value, null, 2));
+  const [text, setText] = useState(value === undefined || value === null ? "" : JSON.stringify(value, null, 2));
   const [problem, setProblem] = useState("");
   const change = (event) => {
     setText(event.target.value);

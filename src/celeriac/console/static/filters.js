@@ -3,11 +3,12 @@ import { html, useEffect, useRef, useState } from "./vendor/ui.js";
 import { query } from "./api.js";
 import { useAsked } from "./asked.js";
 import { STATES } from "./parts.js";
-import { place, setQuery } from "./place.js";
+import { go, place, setQuery, toJob } from "./place.js";
 import { may } from "./session.js";
 
 const SPANS = { "": "any time", 3600: "the last hour", 86400: "the last day", 604800: "the last week", 2592000: "the last 30 days" };
 export const SIZE = 50;
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 // What the address asks for, as the API takes it; `within` is rounded so that one look has one question.
 export function filterOf({ state, task, queue, q, within }) {
@@ -24,7 +25,7 @@ export function Filters() {
   const { value: tasks } = useAsked("/api/tasks");
   const { value: queues } = useAsked(may("operate") ? "/api/queues" : null);
   const set = (name) => (event) => change({ [name]: event.target.value });
-  return html`<form class="filters" role="search" aria-label="Which jobs" onSubmit=${(event) => event.preventDefault()}>
+  return html`<form class="filters" role="search" aria-label="Which jobs" onSubmit=${open}>
     <${Search} text=${asked.q || ""} />
     <${Select} label="Task" value=${asked.task} names=${(tasks?.items || []).map((one) => one.name)} onChange=${set("task")} />
     <${Select} label="Queue" value=${asked.queue} names=${(queues?.items || []).map((one) => one.name)} onChange=${set("queue")} />
@@ -34,6 +35,13 @@ export function Filters() {
     <${States} chosen=${(asked.state || "").split(",").filter(Boolean)} />
     ${Object.keys(asked).length > 0 && html`<button type="button" class="quiet" onClick=${() => setQuery({})}>Clear</button>`}
   </form>`;
+}
+
+// Enter opens what is an id.
+function open(event) {
+  event.preventDefault();
+  const text = document.getElementById("search").value.trim();
+  if (ID.test(text)) go(toJob(text));
 }
 
 function change(values) {

@@ -3,6 +3,7 @@ import { html, useEffect, useMemo, useRef, useState } from "./vendor/ui.js";
 import { atMost, useAsked } from "./asked.js";
 import { Bulk } from "./bulk.js";
 import { Filters, filterOf, listPath } from "./filters.js";
+import { useKeys } from "./keys.js";
 import { Empty, Loading, Page, Trouble } from "./parts.js";
 import { place, setQuery, to } from "./place.js";
 import { Rows } from "./rows.js";
@@ -20,6 +21,7 @@ export function Jobs() {
   const [chosen, setChosen] = useState(new Set());
   useEffect(() => setChosen(new Set()), [words]);
   const choose = (id) => setChosen((old) => flip(old, id));
+  useKeys(choose);
   const { jobs, fresh, refresh } = useLive(value?.items || [], again, Boolean(asked.page) || chosen.size > 0);
   const newJob = may("submit") && html`<a class="button" href=${to("tasks")}>New job</a>`;
   return html`<${Page} title="Jobs" aside=${newJob}>

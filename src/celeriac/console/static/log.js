@@ -39,7 +39,8 @@ export function useLog(id) {
   return { ...told, look };
 }
 
-const split = (line) => line.text.split("\n").map((text, i) => ({ ...line, text, key: `${line.seq}.${i}`, first: i === 0 }));
+// A line of several lines is shown as several, so that all are equally high.
+const split = (line) => line.text.split("\n").map((text, i) => ({ ...line, level: line.level.toUpperCase(), text, key: `${line.seq}.${i}`, first: i === 0 }));
 
 export function Log({ log, id, ended }) {
   const [level, setLevel] = useState("");
@@ -49,7 +50,7 @@ export function Log({ log, id, ended }) {
   const save = () => download(`${id}.log`, log.lines.map((line) => `${line.at || "-"} ${line.level} ${line.text}\n`).join(""));
   return html`<section class="card log" aria-labelledby="log">
     <div class="head"><h2 id="log">Log</h2>
-      <div class="actions">
+      ${log.lines.length > 0 && html`<div class="actions">
         <span class="help">${count(lines.length)}${lines.length === log.lines.length ? "" : ` of ${count(log.lines.length)}`} lines${
           log.dropped ? `, ${count(log.dropped)} more were too many to keep` : ""}</span>
         <input type="search" aria-label="Search the log" placeholder="Search" value=${word} onInput=${(event) => setWord(event.target.value)} />
@@ -57,8 +58,8 @@ export function Log({ log, id, ended }) {
           <option value="">Every level</option>${LEVELS.slice(1).map((one) => html`<option value=${one}>${one} and above</option>`)}
         </select>
         <label class="inline"><input type="checkbox" checked=${following} onChange=${(event) => setFollowing(event.target.checked)} /> Follow</label>
-        <button class="quiet" disabled=${!log.lines.length} onClick=${save}>Download</button>
-      </div></div>
+        <button class="quiet" onClick=${save}>Download</button>
+      </div>`}</div>
     <${Trouble} problem=${log.problem} />
     ${lines.length ? html`<${Lines} lines=${lines} following=${following} onLeave=${() => setFollowing(false)} />`
       : html`<p class="help">${log.lines.length ? "No line fits." : ended ? "It said nothing." : "Nothing yet. What the job prints and logs appears here."}</p>`}

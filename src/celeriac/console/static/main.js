@@ -27,7 +27,7 @@ const MENU = [
   ["", "Overview", "operate"], ["jobs", "Jobs", "read"], ["tasks", "New job", "submit"], ["queues", "Queues", "operate"],
   ["workers", "Workers", "operate"], ["dead", "Dead letters", "operate"],
 ];
-const THEMES = { system: "Light or dark: as the system", light: "Light", dark: "Dark" };
+const THEMES = { system: "As the system", light: "Light", dark: "Dark" };
 const flower = document.querySelector("meta[name=flower]").content;
 
 function pageOf(path) {
@@ -87,7 +87,7 @@ const LIVE = { live: "live", polling: "every 3 s", off: "" };
 
 function Live() {
   const told = { live: "Changes are shown as they happen.", polling: "No event stream: this page asks every 3 s." };
-  return html`<span class="live ${live.value}" role="status" title=${told[live.value]}>${LIVE[live.value]}</span>`;
+  return html`<span class="stream ${live.value}" role="status" title=${told[live.value]}>${LIVE[live.value]}</span>`;
 }
 
 function Console() {

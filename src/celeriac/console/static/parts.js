@@ -15,13 +15,16 @@ export function State({ state }) {
   return html`<span class="state ${state}"><span aria-hidden="true">${MARKS[state] || "·"}</span> ${state}</span>`;
 }
 
+let first = true; // the browser itself says where one is after a load
+
 export function Page({ title, crumb, children, aside }) {
   const head = useRef(null);
   useEffect(() => {
     document.title = `${typeof title === "string" ? title : "Job"} · Celeriac`;
   }, [title]);
   useEffect(() => {
-    if (document.activeElement === document.body) head.current?.focus({ preventScroll: true });
+    if (!first) head.current?.focus({ preventScroll: true }); // who hears the page is told where they are now
+    first = false;
   }, []);
   return html`<main id="main">
     <div class="head">

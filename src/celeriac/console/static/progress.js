@@ -16,7 +16,7 @@ export function Progress({ job, told }) {
     <${Bar} percent=${percent} label="Progress" />
     <p><strong>${percent === null ? "" : `${number(percent)} %`}</strong> ${shown(current)}${total === null ? "" : ` of ${shown(total)}`}
       ${!job.done && pace && html`<span> · ${rate(pace)}${left !== null && ` · about ${duration(left)} left`}</span>`}</p>
-    ${message && html`<p class="message">${shown(message)}</p>`}
+    ${message && message !== `${current} of ${total}` && html`<p class="message">${shown(message)}</p>`}
   </div>`;
 }
 

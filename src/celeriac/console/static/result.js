@@ -35,7 +35,15 @@ function Value({ value, id }) {
       <figcaption>${name} <a download=${`${id}-${name || "picture"}`} href=${text}>Download</a></figcaption></figure>`)}
     ${files.map(([name, text]) => html`<p><a download=${`${id}-${name || "file"}`} href=${text}>Download ${name || "the file"}</a>
       <small> ${FILE.exec(text)[1]}, ${bytes(Math.floor(text.length * 0.75))}</small></p>`)}
-    ${typeof value === "string" && PICTURE.test(value) ? null : html`<${Json} value=${value} label="Result" />`}`;
+    ${typeof value === "string" && PICTURE.test(value) ? null : html`<${Json} value=${named(value)} label="Result" />`}`;
+}
+
+// In the JSON a file is named, not spelled out.
+function named(value) {
+  const name = (text) => (FILE.test(text) ? `${text.slice(0, text.indexOf(","))} …, ${bytes(Math.floor(text.length * 0.75))}` : text);
+  if (typeof value === "string") return name(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, typeof one === "string" ? name(one) : one]));
 }
 
 // The result itself when it is text, else the texts of its first level.

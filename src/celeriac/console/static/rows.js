@@ -1,16 +1,14 @@
 // The table of jobs: what each is, in a line; with keys to walk, choose and open.
-import { html, useEffect, useRef } from "./vendor/ui.js";
+import { html } from "./vendor/ui.js";
 import { Ago, Bar, ENDED, State } from "./parts.js";
-import { go, toJob } from "./place.js";
+import { toJob } from "./place.js";
 import { duration, since, tick } from "./time.js";
 
 const LONGEST = 120;
 
 export function Rows({ jobs, chosen, onChoose }) {
-  const table = useRef(null);
-  useKeys(table, (id) => onChoose(id));
   const every = jobs.length > 0 && jobs.every((job) => chosen.has(job.id));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table ref=${table} class="jobs">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table class="jobs">
     <thead><tr>
       <th><input type="checkbox" aria-label="Choose all of this page" checked=${every}
         onChange=${() => jobs.forEach((job) => every === chosen.has(job.id) && onChoose(job.id))} /></th>
@@ -49,37 +47,4 @@ const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` 
 export function summary(values) {
   if (!values) return "";
   return short(Object.entries(values).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" "));
-}
-
-// j and k walk, x chooses, Enter opens, / searches: only where nobody is typing.
-function useKeys(table, choose) {
-  const latest = useRef(choose);
-  latest.current = choose;
-  useEffect(() => {
-    const press = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]),textarea,select")) return;
-      const rows = [...(table.current?.tBodies[0].rows || [])];
-      const at = rows.findIndex((row) => row.classList.contains("here"));
-      const act = {
-        j: () => walk(rows, at, at + 1),
-        k: () => walk(rows, at, at < 0 ? 0 : at - 1),
-        x: () => at >= 0 && latest.current(rows[at].dataset.id),
-        "/": () => document.getElementById("search")?.focus(),
-        Enter: () => at >= 0 && event.target === document.activeElement && !event.target.matches("a,button") && go(toJob(rows[at].dataset.id)),
-      }[event.key];
-      if (!act) return;
-      if (event.key !== "Enter") event.preventDefault();
-      act();
-    };
-    document.addEventListener("keydown", press);
-    return () => document.removeEventListener("keydown", press);
-  }, []);
-}
-
-function walk(rows, from, to) {
-  if (!rows[to]) return;
-  rows[from]?.classList.remove("here");
-  rows[to].classList.add("here");
-  rows[to].querySelector("a").focus({ preventScroll: true });
-  rows[to].scrollIntoView({ block: "nearest" });
 }

@@ -30,8 +30,8 @@ export function SignIn() {
     event.preventDefault();
     setProblem(null);
     try {
-      who.value = await ask("POST", "/api/session", { body: { token: token.trim() } });
-      signedOut.value = false;
+      await ask("POST", "/api/session", { body: { token: token.trim() } });
+      await lookWho(); // by the cookie, which is what counts from here on
     } catch (refusal) {
       setProblem(refusal);
     }

@@ -13,18 +13,20 @@ export function signsOf({ queues = [], workers = [], dead = 0, health = null, hi
   }
   for (const queue of queues) {
     const waiting = queue.length > 0;
-    if (queue.paused) say(waiting, `Queue ${queue.name} is paused${waiting ? `, and ${things(queue.length, "job")} wait` : ""}.`, "Resume it when it may go on.", "queues");
-    else if (waiting && !queue.consumers.length) say(true, `Nobody is listening on ${queue.name}: ${things(queue.length, "job")} wait.`, `Start a worker with -Q ${queue.name}.`, "queues");
+    if (queue.paused) say(waiting, `Queue ${queue.name} is paused${waiting ? `, and ${waits(queue.length)}` : ""}.`, "Resume it when it may go on.", "queues");
+    else if (waiting && !queue.consumers.length) say(true, `Nobody is listening on ${queue.name}: ${waits(queue.length)}.`, `Start a worker with -Q ${queue.name}.`, "queues");
     else if (queue.oldest > OLD) say(true, `The oldest job on ${queue.name} waits ${duration(queue.oldest)}.`, "Start more workers for it, or give its jobs less to do.", "queues");
   }
   for (const worker of workers) {
     if (!worker.alive) say(true, `Worker ${worker.name} has not been heard lately.`, "Its jobs run again on others; look whether it still lives.", "workers");
   }
   if (!workers.some((worker) => worker.alive)) say(true, "No worker is running.", "Start one: celery -A backend worker.", "workers");
-  if (dead) say(true, `${things(dead, "dead letter")} wait for a decision.`, "Look at them, and requeue or purge them.", "dead");
+  if (dead) say(true, dead === 1 ? "1 dead letter waits for a decision." : `${things(dead, "dead letter")} wait for a decision.`, "Requeue or purge.", "dead");
   if (history?.on && !history.well) say(true, historyWords(history), "Jobs run all the same; lists and charts are late.", null);
   return signs.sort((a, b) => b.bad - a.bad);
 }
+
+const waits = (n) => (n === 1 ? "1 job waits" : `${things(n, "job")} wait`);
 
 function historyWords(history) {
   if (history.error) return `The history is not written: ${history.error}`;

@@ -30,8 +30,7 @@ export function Task({ name }) {
   return html`<${Page} title=${name} crumb=${crumb}>
     <${Trouble} problem=${problem} />
     ${!task && !problem && html`<${Loading} />`}
-    ${task && html`<p class="lead">${task.summary}</p>
-      ${task.description !== task.summary && html`<p class="prose">${task.description}</p>`}
+    ${task && html`<p class="prose">${task.description || task.summary}</p>
       <${Form} task=${task} />`}
   <//>`;
 }
