@@ -30,6 +30,9 @@ class Settings(BaseModel):
     transport: Literal["celeriac", "stock"] = Field(
         "celeriac", description="`stock` goes back to kombu's own Redis transport (without our guarantees)."
     )
+    sentinel_master: str = Field(
+        "mymaster", min_length=1, description="The name of the primary, where BROKER_URL names Sentinels."
+    )
     key_prefix: str = Field(
         "", max_length=100, pattern=r"^([\w.:-]*[:_.-])?$", description="Put before every key; ends in one of `:_.-`."
     )
@@ -77,6 +80,12 @@ class Settings(BaseModel):
     history_retention: float = Field(
         2592000.0, ge=3600, description="How long the history keeps a job after its end (30 days)."
     )
+    webhook_secrets: str = Field(
+        "", description="What signs webhooks: `whsec_…`, the present one first; unset: made from the SECRET_KEY."
+    )
+    webhook_allow: str = Field("", description="Inner names and networks that webhooks may call, separated by spaces.")
+    webhook_queue: str = Field("io", min_length=1, description="The queue of the jobs that deliver webhooks.")
+    webhook_timeout: float = Field(15.0, ge=0.1, le=120, description="Seconds that one call of a webhook may take.")
     port: int = Field(5000, ge=1, le=65535, description="`up`: the port of the web server, on loopback.")
     flower_port: int = Field(5555, ge=1, le=65535, description="`up`: the port of Flower, on loopback.")
     flower: bool = Field(True, description="`up`: run Flower.")

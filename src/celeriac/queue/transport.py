@@ -63,6 +63,7 @@ def options(settings: Settings) -> dict[str, Any]:
     """Return Celery's `broker_transport_options` for these settings."""
     common = {
         "global_keyprefix": settings.key_prefix,
+        "master_name": settings.sentinel_master,
         "socket_connect_timeout": settings.publish_timeout,
         "socket_timeout": settings.publish_timeout,
         "socket_keepalive": True,

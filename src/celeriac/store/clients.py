@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -16,7 +17,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 from redis.retry import Retry
-from redis.sentinel import SentinelConnectionPool
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 __all__ = [
     "NoScriptError",
@@ -26,6 +27,7 @@ __all__ = [
     "ResponseError",
     "TimeoutError",
     "alone",
+    "from_sentinels",
     "from_url",
     "over",
 ]
@@ -56,6 +58,17 @@ def from_url(url: str, timeout: float = 2.0, **options: Any) -> redis.Redis:
     options.setdefault("socket_connect_timeout", timeout)
     retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
     return redis.Redis.from_url(url, retry=retry, **options)
+
+
+def from_sentinels(urls: str, master: str, timeout: float = 2.0) -> redis.Redis:
+    """Return a client of the primary that these Sentinels name: `sentinel://:password@host:port/0;sentinel://…`."""
+    parts = [urlsplit(url) for url in urls.split(";")]
+    last = parts[-1]
+    own = {"db": int(last.path.strip("/") or 0), "username": last.username, "password": last.password}
+    patience = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    manager = Sentinel([(p.hostname or "localhost", p.port or 26379) for p in parts], **patience)  # type: ignore[no-untyped-call]
+    found: redis.Redis = manager.master_for(master, **own, **patience)  # type: ignore[no-untyped-call]
+    return found
 
 
 def milliseconds(client: Any) -> int:

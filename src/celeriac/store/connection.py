@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -12,14 +13,26 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from celeriac.config import Settings
 from celeriac.errors import BrokerUnavailable
-from celeriac.store.clients import from_url
+from celeriac.store.clients import from_sentinels, from_url
 
 Client = Redis
 
 
 def connect(settings: Settings) -> Client:
     """Return a client for the broker's database; nothing is opened before the first command."""
-    return from_url(settings.broker_url, settings.publish_timeout)
+    url, timeout = settings.broker_url, settings.publish_timeout
+    if url.startswith("sentinel://"):
+        return from_sentinels(url, settings.sentinel_master, timeout)
+    return from_url(spelled(url), timeout)
+
+
+def spelled(url: str) -> str:
+    """Return kombu's URL of a unix socket as redis-py spells it; any other as it is."""
+    if not url.startswith("redis+socket://"):
+        return url
+    parts = urlsplit(url)
+    query = [("db" if name == "virtual_host" else name, value.strip("/")) for name, value in parse_qsl(parts.query)]
+    return urlunsplit(("unix", parts.netloc, parts.path, urlencode(query), ""))
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _result_backend(settings: Settings) -> str:
     if settings.transport == "stock" or not url.startswith(("redis", "rediss", "sentinel", "unix")):
         return url
     kind = "Sentinel" if url.startswith("sentinel") else "Backend"
-    return f"celeriac.worker.backend:{kind}+{url}"
+    return f"celeriac.worker.backend:{kind}+{url.removeprefix('redis+')}"
 
 
 def _joined(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +86,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "broker_transport_options": queue.options(settings),
         "result_backend_transport_options": {
             "global_keyprefix": settings.key_prefix,
+            "master_name": settings.sentinel_master,
             "retry_policy": {"timeout": 5.0},
         },
         "redis_socket_timeout": 5.0,
