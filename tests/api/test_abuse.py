@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from celeriac.registry.problem import Problem
 from tests.api.served import Hand, Person
 from tests.api.test_door import at, routes
+from tests.article.running import Program, Web, eventually, free_port
 
 JSON = "application/json"
 BODIES: dict[str, tuple[bytes, str, int]] = {
@@ -183,3 +186,35 @@ def test_every_answer_says_what_browsers_must_not_do_with_it(ann: Person) -> Non
     assert "max-age" in secure.headers["Strict-Transport-Security"]
     assert secure.headers["Cache-Control"] == "private, no-cache"
     assert ann("GET", "/api/session").headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.slow
+def test_nothing_of_the_table_reaches_a_real_server_or_its_worker(broker_url: str, tmp_path: Path) -> None:
+    """Over sockets, 50 MB included: the sender hears the answer, the worker's processes are the same afterwards."""
+    port, env = free_port(), {"BROKER_URL": broker_url, "CELERIAC_LOCAL": "1"}
+    command = ["gunicorn", "run:app", "--bind", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "4",
+               "--no-control-socket"]  # fmt: skip
+    program, web = Program(command, tmp_path / "web.log", env), Web(port)
+    worker = Program(["./celery_worker.sh", "-c", "2", "-n", "abused@test"], tmp_path / "worker.log", env)
+    try:
+        eventually(lambda: web.answers("/healthz"), "an answer of Gunicorn")
+        worker.says("abused@test ready")
+        before = (children(program.process.pid), children(worker.process.pid))
+        for body, kind, status in BODIES.values():
+            headers = {"Content-Type": kind} if kind else {}
+            for path in ("/api/tasks/add", "/add"):
+                answer = web("POST", path, raw=body, headers=headers)
+                assert answer.status == status or (path, answer.status) == ("/add", 400), (path, body[:40])
+                assert answer.headers["Content-Type"] == "application/problem+json"
+        with Redis.from_url(broker_url) as redis:
+            assert redis.keys("celeriac:job:*") == []
+        good = web("POST", "/api/tasks/add", {"x": 1, "y": 2}, headers={"Prefer": "wait=60"})
+        assert (good.status, good.json["result"]) == (200, 3)
+        assert (children(program.process.pid), children(worker.process.pid)) == before
+    finally:
+        worker.stop()
+        program.stop()
+
+
+def children(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text()

@@ -182,6 +182,32 @@ def test_a_site_that_is_trusted_may_act(broker_url: str) -> None:
         assert me("POST", "/api/tasks/sum_up", {"numbers": [1]}, headers=headers).status_code == status
 
 
+def test_a_trusted_sites_page_may_ask_with_a_token_and_read_the_answer(broker_url: str) -> None:
+    app = make_app(broker_url, CELERIAC_ORIGINS="https://a.example")
+    ann = Person(app, "ann", "submit", "read")
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+
+    may = ann("OPTIONS", "/api/tasks/sum_up", headers={"Origin": "https://a.example", **asks})
+    did = ann("POST", "/api/tasks/sum_up", {"numbers": [1]}, headers={"Origin": "https://a.example"})
+    other = ann("GET", "/api/tasks", headers={"Origin": "https://b.example"})
+    wrong = ann("GET", "/api/tasks/none", headers={"Origin": "https://a.example"})
+
+    assert may.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert {"authorization", "content-type"} <= set(may.headers["Access-Control-Allow-Headers"].lower().split(", "))
+    assert (did.status_code, did.headers["Access-Control-Allow-Origin"]) == (202, "https://a.example")
+    assert "Location" in did.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in did.headers
+    assert (wrong.status_code, wrong.headers["Access-Control-Allow-Origin"]) == (404, "https://a.example")
+    assert "Access-Control-Allow-Origin" not in other.headers
+    assert "Origin" in other.headers["Vary"]
+
+
+def test_without_trusted_sites_there_is_nothing_of_cors(ann: Person) -> None:
+    answer = ann("GET", "/api/tasks", headers={"Origin": "https://a.example"})
+
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+
+
 def test_a_link_opens_one_job_and_grants_what_it_says(ann: Person, stranger: Person) -> None:
     id, other = ann.submit(), ann.submit()
     watch = ann("POST", f"/api/jobs/{id}/links").json

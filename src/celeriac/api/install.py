@@ -8,8 +8,9 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from celeriac.api import dead, document, events, health, jobs, metrics, problems, queues, session, tasks, workers
+from celeriac.api import cors, dead, document, events, health, jobs, metrics, problems, queues, session, tasks, workers
 from celeriac.api.answers import HSTS, SECURITY_HEADERS
+from celeriac.api.bodies import drain
 from celeriac.api.door import visit
 from celeriac.errors import CeleriacError
 
@@ -39,6 +40,7 @@ def install(app: Flask) -> None:
     blueprint.register_error_handler(HTTPException, problems.of_http)
     blueprint.register_error_handler(Exception, problems.of_anything)
     blueprint.after_request(_finish)
+    app.after_request(_hear_out)
     app.register_blueprint(blueprint)
     app.extensions[document.ROUTES] = [route for table in TABLES for route, _ in table.entries]
     ours = Map([rule.empty() for rule in app.url_map.iter_rules() if rule.endpoint.startswith(f"{NAME}.")])
@@ -56,12 +58,20 @@ def nowhere(ours: Map, rest: str = "") -> Response:
     raise NotFound("There is nothing at this address.")
 
 
+def _hear_out(response: Response) -> Response:
+    """Let who sent too much, to any view of the app, hear that it was too much."""
+    if response.status_code == 413:
+        drain()
+    return response
+
+
 def _finish(response: Response) -> Response:
     """Say which request this answers, and what browsers must not do with it."""
     seen = visit()
     response.headers["X-Request-ID"] = seen.request_id
     if seen.traceparent:
         response.headers["traceparent"] = seen.traceparent
+    cors.allow(response)
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     if request.is_secure:

@@ -26,11 +26,11 @@ def check(method: str, headers: Mapping[str, str], site: str, trusted: Collectio
     if method.upper() in SAFE_METHODS:
         return
     origin, fetched = headers.get("Origin"), headers.get("Sec-Fetch-Site")
-    if origin is not None and any(_same(origin, good) for good in trusted):
+    if origin is not None and any(same(origin, good) for good in trusted):
         return
     if fetched is not None and fetched not in ("same-origin", "none"):
         raise _refusal()
-    if origin is not None and not _same(origin, site):
+    if origin is not None and not same(origin, site):
         raise _refusal()
 
 
@@ -52,7 +52,8 @@ def _refusal() -> Forbidden:
     )
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
+    """Whether two origins are one, however they are spelled."""
     try:
         a, b = (
             (part.scheme, part.hostname, part.port or _DEFAULT_PORTS.get(part.scheme))
