@@ -36,6 +36,22 @@ def stay() -> None:
 
 
 flask_app = Flask("chatty")
-flask_app.config.from_mapping(BROKER_URL=os.environ.get("BROKER_URL", ""), CELERIAC_HISTORY=False)
+flask_app.config.from_mapping(
+    BROKER_URL=os.environ.get("BROKER_URL", ""), CELERIAC_HISTORY=False, SECRET_KEY="chatty chatty chatty chatty chatty"
+)
 Celeriac(flask_app)
+
+
+@flask_app.get("/page/<id>")
+def page(id: str) -> str:
+    """A page of one's own that shows a job, and remembers what it heard."""
+    link = flask_app.extensions["celeriac"].link(id, cancel=True)
+    return f"""<!doctype html><title>A job</title><script type="module" src="/api/job-progress.js"></script>
+      <script>
+        heard = {{ log: [], progress: [], state: [], reset: [], end: [] }};
+        for (const kind in heard) addEventListener("job-" + kind, (event) => heard[kind].push(event.detail));
+      </script>
+      <job-progress src="{link}" cancel></job-progress>"""
+
+
 celery = flask_app.extensions["celery"]

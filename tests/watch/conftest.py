@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 
 from celeriac.actions import Context
-from celeriac.stack.valkey import Valkey
 from tests.steering.steered import Hand
 from tests.watch.audience import Audience, make_app
 from tests.watch.station import Station
@@ -45,12 +44,12 @@ def audience(app: Flask) -> Iterator[Audience]:
 
 
 @pytest.fixture
-def station(valkey: Valkey, tmp_path: Path) -> Iterator[NewStation]:
-    """Give `station(kind, places, valkey=…)`: a system of one's own; everything of it is stopped at the end."""
+def station(broker_url: str, tmp_path: Path) -> Iterator[NewStation]:
+    """Give `station(kind, places, url=…)`: a system of one's own; everything of it is stopped at the end."""
     made: list[Station] = []
 
-    def new(kind: str = "gthread", places: int = 16, valkey: Valkey = valkey, **options: str) -> Station:
-        made.append(Station(tmp_path, valkey, kind, places, **options))
+    def new(kind: str = "gthread", places: int = 16, url: str = broker_url, **options: str) -> Station:
+        made.append(Station(tmp_path, url, kind, places, **options))
         return made[-1]
 
     yield new

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from celeriac.stack.valkey import Valkey
 from tests.article.running import Program, Web, eventually, free_port
 from tests.watch.listener import Listener
 
-APP = "tests.watch.chatty"
+JOBS = "tests.watch.chatty"
 
 
 class Station:
     """`kind` is Gunicorn's worker class, with room for `places` requests at once."""
 
-    def __init__(self, folder: Path, valkey: Valkey, kind: str, places: int = 16, app: str = APP) -> None:
-        self.folder, self.valkey, self.kind, self.places, self.app = folder, valkey, kind, places, app
+    def __init__(
+        self,
+        folder: Path,
+        broker_url: str,
+        kind: str,
+        places: int = 16,
+        app: str = f"{JOBS}:flask_app",
+        jobs: str = JOBS,
+    ) -> None:
+        self.folder, self.kind, self.places, self.app, self.jobs = folder, kind, places, app, jobs
         self.port = free_port()
-        self.env = {"BROKER_URL": valkey.url, "CELERIAC_LOCAL": "1", "CELERIAC_LEASE": "10"}
+        self.env = {"BROKER_URL": broker_url, "CELERIAC_LOCAL": "1", "CELERIAC_LEASE": "10"}
         self.web = Web(self.port)
         self._programs: dict[str, Program] = {}
 
     def start_web(self, **env: str) -> Program:
         """Start the server and wait until it answers."""
         room = ["--threads", str(self.places)] if self.kind == "gthread" else ["--worker-connections", str(self.places)]
-        command = ["gunicorn", f"{self.app}:flask_app", "--bind", f"127.0.0.1:{self.port}", "-k", self.kind, *room,
+        command = ["gunicorn", self.app, "--bind", f"127.0.0.1:{self.port}", "-k", self.kind, *room,
                    "--graceful-timeout", "90", "--no-control-socket"]  # fmt: skip
         self._programs["web"] = Program(command, self.folder / "web.log", {**self.env, **env})
         eventually(lambda: self.web.answers("/healthz"), "an answer of the server")
@@ -32,7 +39,7 @@ class Station:
 
     def start_worker(self) -> Program:
         """Start a worker with threads."""
-        command = ["celery", "-A", self.app, "worker", "-P", "threads", "-c", "4", "-n", "watch@test", "-l", "INFO"]
+        command = ["celery", "-A", self.jobs, "worker", "-P", "threads", "-c", "4", "-n", "watch@test", "-l", "INFO"]
         self._programs["worker"] = Program(command, self.folder / "worker.log", self.env)
         self._programs["worker"].says("watch@test ready")
         return self._programs["worker"]

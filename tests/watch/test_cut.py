@@ -54,7 +54,7 @@ def test_a_client_cut_two_hundred_times_hears_every_event_once_and_in_order(
     station: NewStation, tmp_path: Path
 ) -> None:
     redis = Valkey(tmp_path / "redis").start()
-    here, chance = station("gthread", 16, valkey=redis), random.Random(7)
+    here, chance = station("gthread", 16, url=redis.url), random.Random(7)
     here.start_web()
     here.start_worker()
     id = here.submit("chatter", lines=LINES, pause=0.03)
@@ -112,7 +112,7 @@ def test_with_every_stream_taken_others_are_answered_and_a_stop_ends_them_all(st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "connections"), [("gthread", 1000), ("gevent", 300)])
+@pytest.mark.parametrize(("kind", "connections"), [("gthread", 1000), ("gevent", 200)])
 def test_a_thousand_connections_leave_nothing_behind(station: NewStation, kind: str, connections: int) -> None:
     here = station(kind, 24)
     here.start_web()

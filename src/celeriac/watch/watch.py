@@ -88,13 +88,19 @@ class Watch:
         return found
 
     def stream(self, line: Line, sees: Callable[[str, str], bool]) -> Stream:
-        """Take a stream for this client; close it, whatever happens. Raises StreamsTaken."""
+        """Take a stream for this client; close it, whatever happens. Raises StreamsTaken.
+
+        Of a server that stops it is over at once: an error would keep browsers from coming back to the next one.
+        """
         self._mind_the_fork()
         stream = Stream(line, sees, self._close, self._age)
+        if serving.is_stopping():
+            stream.stop()
+            return stream
         with self._lock:
             if self._is_full():  # those who have left make room at once
                 self._open -= {one for one in self._open if one.drop_if_gone()}
-            if self._is_full() or serving.is_stopping():
+            if self._is_full():
                 raise StreamsTaken("Every event stream of this server is taken.", "Ask for the job itself meanwhile.")
             self._open.add(stream)
         return stream

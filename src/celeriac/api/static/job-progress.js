@@ -35,7 +35,6 @@ class JobProgress extends HTMLElement {
   disconnectedCallback() { this.#close(); }
   attributeChangedCallback(_, before, now) {
     if (before === now || !this.isConnected) return;
-    this.#close();
     this.#last = undefined;
     this.#open();
   }
@@ -48,6 +47,7 @@ class JobProgress extends HTMLElement {
   }
 
   #open() {
+    this.#close();
     if (!this.getAttribute("src")) return;
     const source = (this.#source = new EventSource(this.#url("/events", this.#last && { last_event_id: this.#last })));
     for (const kind of ["state", "progress", "log", "reset", "end"])
@@ -78,7 +78,7 @@ class JobProgress extends HTMLElement {
   // Asks for the job itself until it has ended, or a stream may be had again.
   async #poll(source) {
     source.close();
-    for (let left = 30; source === this.#source; ) {
+    for (let left = 10; source === this.#source; ) {
       let wait = 5;
       try {
         const answer = await fetch(this.#url());
