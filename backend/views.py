@@ -45,8 +45,7 @@ def task_status(task_id: str) -> dict[str, object]:
         return {"state": state, "status": "Pending..."}
     if state == "SUCCESS":
         return {"state": state, "result": info}
-    words = info.get("status") if isinstance(info, dict) else None
-    return {"state": state, "status": str(words or info)}
+    return {"state": state, "status": current_app.extensions["celeriac"].words(info)}
 
 
 @main.get("/primes/<int:below>")

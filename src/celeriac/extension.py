@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -112,6 +112,12 @@ class Installed:
             present.find(self.context, job_id)
         elif not is_known(self.celery.client, self.settings.key_prefix, job_id):
             raise UnknownJob(f"No job has the id {job_id[:100]!r}.", "Use the task_id of the answer that submitted it.")
+
+    def words(self, info: object) -> str:
+        """Return what a job said of itself, or of its failure, as far as who calls may hear it (Celery's `info`)."""
+        if isinstance(info, Mapping) and info.get("status"):
+            return str(info["status"])
+        return present.told(type(info).__name__, str(info)) if isinstance(info, BaseException) else str(info)
 
     def may_submit_by_get(self) -> bool:
         """Whether a GET may start a job here: as the setting says, else in local development alone."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backend import create_app
 from tests.api.served import Hand, Person
 from tests.api.test_door import at, body_of, routes
 from tests.article.running import Program, Web, eventually, free_port
@@ -49,6 +50,23 @@ def test_an_owner_sees_the_kind_of_error_and_an_operator_what_it_said(ann: Perso
     assert "password=[hidden]" in to_olga["error"]["traceback"]
     for job in (to_ann, to_olga):
         assert job["arguments"] == {"password": "[hidden]"}
+
+
+def test_the_articles_status_says_no_more(broker_url: str) -> None:
+    app = create_app(BROKER_URL=broker_url)
+    ann, olga = Person(app, "ann", "submit", "read"), Person(app, "olga", "operate")
+    hand = Hand(app.extensions["celeriac"].context)
+    id = ann("POST", "/add", {"x": 1, "y": 2}).json["task_id"]
+    hand.take()
+    error = RuntimeError(f"no: {CANARY}")
+    app.extensions["celery"].backend.mark_as_failure(id, error, traceback=f"line 1: {CANARY}")
+
+    to_ann, to_olga = ann("GET", f"/status/{id}").json, olga("GET", f"/status/{id}").json
+
+    assert to_ann["state"] == to_olga["state"] == "FAILURE"
+    assert to_ann["status"] == "The job failed with RuntimeError; an operator can see what it said."
+    assert to_olga["status"] == f"no: {CANARY}"
+    assert Person(app, "bob", "read")("GET", f"/status/{id}").status_code == 404
 
 
 def test_a_link_shows_neither_arguments_nor_owner(ann: Person, stranger: Person) -> None:

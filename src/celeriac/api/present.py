@@ -12,7 +12,7 @@ from celeriac import errors
 from celeriac.actions import Context
 from celeriac.actions.resource import job_resource
 from celeriac.actions.waiting import Waiting, waiting
-from celeriac.api.door import caller
+from celeriac.api.door import caller, visit
 from celeriac.auth.caller import Scope, Way
 from celeriac.errors import UnknownJob
 from celeriac.store import record
@@ -32,7 +32,7 @@ _ASSIGNED = re.compile(
 #: Errors whose sentence is ours, or Celery's own, and tells nothing of the job's data.
 _TOLD = {
     *(name for name, thing in vars(errors).items() if isinstance(thing, type)),
-    *("WorkerLostError", "TimeLimitExceeded", "SoftTimeLimitExceeded", "EncodeError", "Terminated"),
+    *("WorkerLostError", "TimeLimitExceeded", "SoftTimeLimitExceeded", "EncodeError", "Terminated", "TaskRevokedError"),
 }
 
 
@@ -98,9 +98,15 @@ def _error(error: Mapping[str, Any] | None, operator: bool) -> dict[str, Any] | 
     if error is None:
         return None
     kind, message = str(error.get("type") or "Error"), str(error.get("message") or "")
-    if operator:
-        told = {"type": kind, "message": redact_text(message)}
-        return told | ({"traceback": redact_text(str(error["traceback"]))} if error.get("traceback") else {})
-    if kind not in _TOLD:
-        message = f"The job failed with {kind}; an operator can see what it said."
-    return {"type": kind, "message": message}
+    shown = {"type": kind, "message": told(kind, message)}
+    if operator and error.get("traceback"):
+        shown["traceback"] = redact_text(str(error["traceback"]))
+    return shown
+
+
+def told(kind: str, message: str) -> str:
+    """Return what whoever calls may hear of an exception: all but what is secret, or that there was one."""
+    who = visit().caller
+    if who is not None and who.may(Scope.OPERATE):
+        return redact_text(message)
+    return message if kind in _TOLD else f"The job failed with {kind}; an operator can see what it said."
