@@ -191,7 +191,7 @@ def test(arguments):
     """Run the tests (--fast leaves the slow ones out; names and options go to pytest, in one process)."""
     rest = [argument for argument in arguments if argument != "--fast"]
     quick = ["-m", "not slow"] if "--fast" in arguments else []
-    shared = [] if rest else ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadgroup"]
+    shared = [] if rest else ["-n", str(min(4, os.cpu_count() or 1)), "--no-loadscope-reorder"]
     become("-m", "pytest", "--durations=10", *quick, *shared, *rest)
 
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 from celery import _state
+from xdist.scheduler import LoadScopeScheduling
 
 from celeriac.stack.valkey import Valkey
 from tests.reach import ROOT, reached
 
 DATABASES = 4096
+TOGETHER = ("tests/history", "tests/record")
 os.environ["CELERIAC_HISTORY"] = "false"  # tests/history has it on; elsewhere nobody shall write into var/
 
 
@@ -42,10 +44,18 @@ def broker_url(valkey: Valkey, _numbers: Iterator[int]) -> str:
     return valkey.url.removesuffix("/0") + f"/{next(_numbers)}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder's tests in one process, where several share the work: their servers are started once."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Shares files among processes; of a folder whose servers take long to start, all files go to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Decide which process runs what; pytest-xdist's own `loadgroup` does nothing under pytest 9.2."""
+    return ByFile(config, log)
 
 
 # A hook, not a fixture: fixtures of the session are made before those of a module, and would see everything.
