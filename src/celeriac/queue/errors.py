@@ -1,5 +1,5 @@
 """Speaks kombu's errors, for the rooms above that Celery expects to raise or catch them."""
 
-from kombu.exceptions import EncodeError, LimitExceeded
+from kombu.exceptions import DecodeError, EncodeError, LimitExceeded
 
-__all__ = ["EncodeError", "LimitExceeded"]
+__all__ = ["DecodeError", "EncodeError", "LimitExceeded"]

@@ -101,6 +101,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "result_expires": settings.retention,
         "task_queues": {name: {} for name in QUEUES},
+        "worker_consumer": "celeriac.worker.consumer:Consumer",
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # a worker waits for Redis for ever
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # running jobs outlive a reconnect

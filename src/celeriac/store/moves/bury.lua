@@ -4,11 +4,13 @@ local now = time()
 local value = call('HGET', P .. 'inflight:messages', A(1))
 if not settle(A(1)) or not value then return 0 end
 local id, fence = split(A(1))
-bury(id, value, now, A(2))
-local r = call('HMGET', record(id), 'state', 'fence')
-if r[1] and not TERMINAL[r[1]] and tonumber(r[2] or 0) == fence and A(3) == '1' then
-  close(id, 'lost', now, A(2))
-  store_end(id, 'lost', A(2))
-  journal(id, 'lost', fence, now, A(2))
+local r = call('HMGET', record(id), 'state', 'fence', 'reason')
+local ended, reason = r[1] and TERMINAL[r[1]], A(2)
+if ended and r[3] ~= '' then reason = r[3] end -- it says why
+bury(id, value, now, reason)
+if r[1] and not ended and tonumber(r[2] or 0) == fence and A(3) == '1' then
+  close(id, 'lost', now, reason)
+  store_end(id, 'lost', reason)
+  journal(id, 'lost', fence, now, reason)
 end
 return 1

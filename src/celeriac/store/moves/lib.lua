@@ -214,7 +214,13 @@ local function put_back(token, now, why, place)
   local queue, key, raw = unpack_message(value)
   local rec = record(id)
   local r = call('HMGET', rec, 'state', 'started', 'fence', 'cancel', 'retries', 'tag', 'former', 'once', 'body')
-  if r[1] and (TERMINAL[r[1]] or tonumber(r[3] or 0) ~= fence) then count('dropped') return nil end
+  if r[1] and tonumber(r[3] or 0) ~= fence then count('dropped') return nil end
+  if r[1] and TERMINAL[r[1]] then -- unacknowledged, for others wait: who fetches it drops it and tells them
+    call('RPUSH', key, raw)
+    call('HINCRBY', P .. 'popped', queue, -1)
+    ring(queue)
+    return nil
+  end
   local started = r[1] and tonumber(r[2] or 0) == fence
   local e = envelope(raw)
   local retried = e and r[1] and superseded(e, r[5], r[6], r[7]) -- its retry is published

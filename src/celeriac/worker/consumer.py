@@ -1,0 +1,69 @@
+"""Speaks Celery's consumer: a message that no worker can run ends its job with a reason, and is kept.
+
+Celery acknowledges a body it cannot decode, and ends the worker over one that is no task's; either way nobody hears.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery.app.task import Context
+from celery.exceptions import NotRegistered
+from celery.worker import consumer as celery_consumer
+
+from celeriac.queue.errors import DecodeError
+from celeriac.queue.message import LEASE_HEADER
+
+logger = logging.getLogger(__name__)
+CeleryConsumer: Any = celery_consumer.Consumer  # the stubs lack half of it
+
+
+class Consumer(CeleryConsumer):
+    """A consumer that lives through any message."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Look at the body before Celery does."""
+        handle: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)
+
+        def on_task_received(message: Any) -> Any:
+            problem = _problem(message)
+            return handle(message) if problem is None else self.on_decode_error(message, problem)
+
+        return on_task_received
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._give_up(message, exc)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._give_up(message, exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._give_up(message, NotRegistered(message.headers.get("task")))
+
+    def _give_up(self, message: Any, exc: Exception) -> None:
+        """The job has failed, whoever waits for it hears, the message goes to the dead letters."""
+        headers = message.headers if isinstance(message.headers, dict) else {}
+        id = headers.get("id")
+        logger.error("A message of task %r, job %s, cannot be run: %r", headers.get("task"), id, exc)
+        if isinstance(id, str) and headers.get(LEASE_HEADER):
+            embed = {} if _problem(message) else message.payload[2]
+            request = Context({**headers, **(embed or {}), "delivery_info": message.delivery_info})
+            self.app.backend.mark_as_failure(id, exc, request=request)
+        message.reject_log_error(logger, self.connection_errors)
+
+
+def _problem(message: Any) -> Exception | None:
+    """Return why the body is not that of a task, or None; nothing is asked of other messages."""
+    if not isinstance(message.headers, dict) or "task" not in message.headers:
+        return None
+    try:
+        args, kwargs, embed = message.payload
+    except Exception as error:  # noqa: BLE001  # decoders raise what they like
+        problem: Exception = DecodeError(f"The body cannot be read: {error}")
+        return problem
+    if isinstance(args, list | tuple) and isinstance(kwargs, dict) and (embed is None or isinstance(embed, dict)):
+        return None
+    problem = DecodeError("The body is not [arguments, keyword arguments, what follows].")
+    return problem
