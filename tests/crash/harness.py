@@ -73,8 +73,8 @@ class Worker:
         known = {k: v for k, v in os.environ.items() if not k.startswith(("CELERIAC_", "CELERY_", "CRASH_"))}
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={"CELERIAC_HISTORY": "false", **known, **env}, stdout=out, stderr=out, start_new_session=True,
-                preexec_fn=tied_to_parent(),  # noqa: PLW1509  (see children.py)
+                command, cwd=ROOT, env={"CELERIAC_HISTORY": "false", **known, **env}, stdout=out, stderr=out,
+                start_new_session=True, preexec_fn=tied_to_parent(),  # noqa: PLW1509  (see children.py)
             )  # fmt: skip
 
     @property

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.crash.harness import System, eventually
+from tests.crash.harness import System, Worker, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -54,3 +57,35 @@ def test_jobs_longer_than_the_grace_are_back_in_the_queue_before_the_worker_is_g
     assert all(result.get(timeout=20) == key for key, result in held.items())
     assert sorted(system.ledger.counts("start").values()) == [1, 1, 2, 2]
     system.settled()
+
+
+def children(worker: Worker) -> list[int]:
+    """Return the processes of the worker's pool."""
+    path = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+@pytest.mark.parametrize("what", ["a stop", "a reconnect"])
+def test_a_job_that_a_child_was_given_a_moment_ago_runs_once_and_its_end_counts(system: System, what: str) -> None:
+    """The child has not even said yet that it took the job."""
+    worker = system.worker("prefork", 3, grace=60)
+    for pid in children(worker):
+        os.kill(pid, signal.SIGSTOP)
+    results = system.submit_many(["one", "two"])
+    eventually(lambda: worker.output.count("received") == 2, "two jobs in the pool")
+    if what == "a stop":
+        worker.terminate()
+        worker.says("Warm shutdown")
+    else:
+        system.worker("threads", 2)
+        system.redis.client_kill_filter(_type="normal", skipme=True)
+        worker.says("Connection to broker lost")
+        eventually(lambda: worker.output.count("Connected to") == 2, "another connection")
+    for pid in children(worker):
+        os.kill(pid, signal.SIGCONT)
+    system.finished(results)
+    assert all(result.get(timeout=20) == key for key, result in results.items())
+    worker.terminate()
+    assert worker.ended(30) == 0
+    system.settled()
+    assert system.ledger.counts("start") == dict.fromkeys(results, 1)

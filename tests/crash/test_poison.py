@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from celery.exceptions import WorkerLostError
 
+from tests.crash.conftest import NewSystem
 from tests.crash.harness import System, Worker, eventually
 
 pytestmark = pytest.mark.slow
@@ -42,9 +43,10 @@ def supervise(system: System, pool: str, id: str) -> Worker:
 
 @pytest.mark.parametrize(("pool", "whom"), [("threads", "self"), ("prefork", "worker")])
 def test_a_job_that_kills_its_worker_is_dead_lettered_and_what_waited_beside_it_is_not_counted(
-    system: System, pool: str, whom: str
+    new_system: NewSystem, pool: str, whom: str
 ) -> None:
     """The very first start is written a moment later: a kill within that moment is not counted."""
+    system = new_system(lease=1.0)
     killer = system.submit("poison", "killer", whom)
     waiting = system.submit_many(f"job{i}" for i in range(5))
     last = supervise(system, pool, killer.id)

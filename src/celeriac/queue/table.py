@@ -41,6 +41,7 @@ class Hooks:
     gone: Callable[[str], None] = lambda token: None
     cancelled: Callable[[str], None] = lambda token: None
     tended: Callable[[list[str]], None] = lambda tokens: None
+    closing: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -153,6 +154,7 @@ class Table:
 
     def unbegun(self, tokens: Iterable[str]) -> list[str]:
         """Return those of the tokens that are held and never began, nor will in a pool that empties itself."""
+        self.hooks.closing()
         with self.lock:
             held = [(token, self._held[token]) for token in tokens if token in self._held]
             return [token for token, h in held if not (h.begun or (h.handed and self.stopping))]

@@ -14,9 +14,11 @@ from typing import Any
 
 from celery import signals
 from celery.app.trace import trace_ok_t
+from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
 
 from celeriac.worker.process import writer_of
+from celeriac.worker.request import Request
 from celeriac.worker.writer import Ended
 
 
@@ -37,8 +39,34 @@ def carried(text: str, ended: Ended) -> Carried:
     return both
 
 
+class Processes(AsynPool):
+    """The processes of Celery's prefork pool; what one of them was given is awaited, whatever closes meanwhile."""
+
+    def begin_given(self) -> None:
+        """Note that the jobs which a child was given, but has not acknowledged, may run."""
+        for job in tuple(self._cache.values()):
+            if not job._accepted and job._write_to is not None:
+                request = getattr(job._accept_callback, "__self__", None)
+                if isinstance(request, Request):
+                    request.begin()
+
+    def flush(self) -> None:
+        """Forget what was not given to a child yet.
+
+        Celery forgets all that no child has acknowledged: at a stop or a reconnect such a job would run all the same,
+        its end would be thrown away, and its message would run it a second time.
+        """
+        self.begin_given()
+        for job in tuple(self._cache.values()):
+            job._accepted = job._accepted or job._write_to is not None
+        super().flush()
+
+
 class ForkPool(TaskPool):
     """Celery's prefork pool, whose parent writes what its children finished."""
+
+    Pool = Processes
+    _pool: Processes | None = None
 
     def on_start(self) -> None:
         super().on_start()
@@ -48,6 +76,11 @@ class ForkPool(TaskPool):
             return apply_async(*args, callback=self._taking(callback), **options)
 
         self.on_apply = apply  # type: ignore[method-assign]  # as Celery itself does
+
+    def begin_given(self) -> None:
+        """Note that the jobs which are on their way to a child may run: their messages must not go back."""
+        if isinstance(self._pool, Processes):
+            self._pool.begin_given()
 
     def _taking(self, callback: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def done(result: Any) -> None:

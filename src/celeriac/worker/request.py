@@ -40,14 +40,18 @@ class Request(CeleryRequest):
         return bool(super().revoked())
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
-        """The pool runs it now: from here on it is not given back when a connection closes.
+        """The pool runs it now."""
+        self.begin()
+        super().on_accepted(pid, time_accepted)
+
+    def begin(self) -> None:
+        """From here on it may run, and is not given back when a connection closes.
 
         A job that acknowledges early keeps its lease as well: with its worker it ends as lost, it is not forgotten.
         """
         table = process_of(self.app).table
         if table is not None:
             table.begin(self.token, once=not self.task.acks_late)
-        super().on_accepted(pid, time_accepted)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Over its hard limit it has failed once, whether the pool tells of the limit first or of the process."""
