@@ -32,6 +32,7 @@ class Shop:
         self.env = {
             "BROKER_URL": broker_url,
             "DATABASE_URL": f"sqlite:///{folder / 'history.db'}",
+            "CELERIAC_HISTORY": "true",
             "SHOP_GATES": str(self.gates),
             **env,
         }

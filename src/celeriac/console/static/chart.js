@@ -50,7 +50,7 @@ function options(box, { series, shown }) {
   return {
     width: box.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 1e-3) * 1.1] } },
-    axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(shown) }],
+    axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((value) => (value ? shown(value) : "0")) }],
     series: [{}, ...series.map((one) => ({
       label: one.label, stroke: colour(one.colour), width: 2, points: { show: false },
       fill: one.fill ? translucent(colour(one.colour)) : undefined,

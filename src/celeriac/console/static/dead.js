@@ -47,12 +47,12 @@ function requeued({ queued, refused }) {
 
 function Letters({ letters, act }) {
   const [shown, show] = useState("");
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Dead letters"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Dead letters"><table class="stack">
     <thead><tr><th>When</th><th>Job</th><th>Why</th><th>Queue</th><th class="n">Size</th><th><span class="unseen">Actions</span></th></tr></thead>
     <tbody>${letters.map((letter) => html`<tr key=${letter.id}>
-        <td><${Ago} at=${letter.at} /></td>
+        <td data-label="When"><${Ago} at=${letter.at} /></td>
         <td>${letter.task ? html`<a href=${toJob(letter.id)}><strong>${letter.task}</strong></a>` : "unreadable"} <small class="id">${letter.id.slice(0, 8)}</small></td>
-        <td>${letter.reason}</td><td>${letter.queue}</td><td class="n">${bytes(letter.bytes)}</td>
+        <td data-label="Why">${letter.reason}</td><td data-label="Queue">${letter.queue}</td><td class="n" data-label="Size">${bytes(letter.bytes)}</td>
         <td class="end"><span class="actions end">
           <button class="quiet" aria-expanded=${shown === letter.id} onClick=${() => show(shown === letter.id ? "" : letter.id)}>Inspect</button>
           <button aria-label=${`Requeue ${letter.id}`} onClick=${() => act("POST", `${letterPath(letter.id)}/requeue`, requeued)}>Requeue</button>

@@ -8,7 +8,7 @@ const LONGEST = 120;
 
 export function Rows({ jobs, chosen, onChoose }) {
   const every = jobs.length > 0 && jobs.every((job) => chosen.has(job.id));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table class="jobs">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table class="jobs stack">
     <thead><tr>
       <th><input type="checkbox" aria-label="Choose all of this page" checked=${every}
         onChange=${() => jobs.forEach((job) => every === chosen.has(job.id) && onChoose(job.id))} /></th>
@@ -27,10 +27,10 @@ function Row({ job, chosen, onChoose }) {
     <td><${State} state=${job.state} />${running && html`<${Bar} percent=${progress.percent} label="Progress" />`}</td>
     <td><a href=${toJob(job.id)}><strong>${job.task || "unknown"}</strong></a> <small class="id">${job.id.slice(0, 8)}</small>
       ${job.error && html`<div class="why">${short(`${job.error.type}: ${job.error.message}`)}</div>`}</td>
-    <td class="code">${summary(job.arguments)}</td>
-    <td>${job.queue}</td>
-    <td><${Ago} at=${job.created_at} /></td>
-    <td class="n"><${Took} job=${job} /></td>
+    <td class="code" data-label="Arguments">${summary(job.arguments)}</td>
+    <td data-label="Queue">${job.queue}</td>
+    <td data-label="Submitted"><${Ago} at=${job.created_at} /></td>
+    <td class="n" data-label="Took"><${Took} job=${job} /></td>
   </tr>`;
 }
 
