@@ -55,6 +55,11 @@ class Driver:
             raise DriverError(f"{answer['missing']} results missing after {seconds:.0f} s {answer.get('lost', '')}")
         return float(answer["finished"])
 
+    @property
+    def pid(self) -> int:
+        """The driver's process."""
+        return self._process.pid
+
     def stop(self) -> None:
         """Close its input and wait; kill it when it does not end."""
         if self._process.stdin:

@@ -18,16 +18,18 @@ METHOD = (
 LIMITS = (200, 30_000)
 PILOT = 0.15
 BOUND = 60.0
+DISTURBED = 0.2  # processors
 
 
 @dataclass(frozen=True)
 class Rate:
-    """One round of one system; CPU in µs per job."""
+    """One round of one system; CPU in µs per job, `others` in processors that somebody else kept busy."""
 
     jobs: int
     per_second: float
     workers: float
     redis: float
+    others: float
 
 
 def take(system: System, seconds: float) -> tuple[Rate, Any]:
@@ -37,7 +39,8 @@ def take(system: System, seconds: float) -> tuple[Rate, Any]:
         spent, _ = running.burst(pilot, BOUND, bulk=system.bulk)
         jobs = min(max(int(pilot / spent * seconds), LIMITS[0]), LIMITS[1])
         spent, usage = running.burst(jobs, BOUND, bulk=system.bulk)
-        rate = Rate(jobs, jobs / spent, usage.workers / jobs * 1e6, usage.redis / jobs * 1e6)
+        costs = (usage.workers / jobs * 1e6, usage.redis / jobs * 1e6)
+        rate = Rate(jobs, jobs / spent, *costs, usage.others / spent)
         return rate, running.driver.ask("versions")
 
 
@@ -51,7 +54,18 @@ def run(name: str, title: str, systems: Sequence[System], plan: Plan) -> tuple[O
         outcome.rows.append(_row(settings[key], rounds))
         outcome.bars.append(_bar(settings[key], rounds))
     outcome.versions, outcome.raw = rounds.versions, rounds.raw()
+    outcome.notes += _disturbances(rounds)
     return outcome, rounds
+
+
+def _disturbances(rounds: Rounds[Rate]) -> list[str]:
+    """Say which rates to distrust: somebody else was using the machine."""
+    shares = {name: [rate.others for rate in rounds.of(name)] for name in rounds.names()}
+    return [
+        f"{name}: others kept up to {max(row):.1f} processors busy meanwhile; trust its CPU per job, not its rate."
+        for name, row in shares.items()
+        if max(row) > DISTURBED
+    ]
 
 
 def speed(rate: Rate) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.drivers import Driver, DriverError
 from benchmarks.environments import DRIVERS, PEERS, clean_environment, logs, python
-from benchmarks.processes import Crew, cpu, memory
+from benchmarks.processes import Crew, cpu, machine, memory
 from benchmarks.servers import Server
 
 WARM = 100
@@ -94,13 +95,15 @@ class System:
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds used by the workers and by Redis since some moment."""
+    """CPU seconds used by the workers, by Redis, and by whatever has no part in the measurement."""
 
     workers: float
     redis: float
+    others: float
 
     def __sub__(self, earlier: Usage) -> Usage:
-        return Usage(self.workers - earlier.workers, self.redis - earlier.redis)
+        workers, redis = self.workers - earlier.workers, self.redis - earlier.redis
+        return Usage(workers, redis, self.others - earlier.others)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ class Running:
 
     def usage(self) -> Usage:
         """CPU used so far."""
-        return Usage(cpu(self.crew.pids()), cpu([self.server.pid]))
+        workers, redis = cpu(self.crew.pids()), cpu([self.server.pid])
+        return Usage(workers, redis, machine() - workers - redis - cpu([self.driver.pid, os.getpid()]))
 
     def memory(self) -> int:
         """Bytes of memory (PSS) of all worker processes."""
