@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery
 from celery import concurrency as pools
 from celery.exceptions import OperationalError
 from flask import Flask
@@ -17,7 +17,7 @@ from celeriac.queue.message import SAME_HEADER
 from celeriac.queue.publishing import SameJob
 from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
-from celeriac.worker import behalf, capture, carry, stop, unique
+from celeriac.worker import behalf, capture, carry, stop, telling, unique, webhook
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.task import queue_of
 
@@ -52,6 +52,9 @@ class CeleryApp(Celery):
             options.setdefault("declare", ())  # a list needs no declaration, and consumers make theirs
         task = options.get("task_type") or self._tasks.get(name)  # type: ignore[attr-defined]
         seconds = getattr(task, "celeriac_unique", None)
+        url = getattr(task, "celeriac_callback", None)
+        if url:
+            options["headers"].setdefault(webhook.CALLBACK_HEADER, url)
         if seconds:
             given = dict(zip(("args", "kwargs"), args, strict=False)) | options
             key = unique.same(task, given.get("args") or (), given.get("kwargs") or {}, options["headers"])
@@ -77,26 +80,13 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         capture.install(celery)
         stop.install(celery)
         carry.install(celery)
-        _run_beside(celery)
+        celery.beside.append(lambda: telling.Teller(celery).start())
+        celery.steps["worker"].add("celeriac.worker.beside:Beside")
         pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]
+    webhook.install(celery)
     celery.on_after_finalize.connect(_consume_the_jobs_queues, weak=False)
     celery.set_default()
     return celery
-
-
-def _run_beside(celery: CeleryApp) -> None:
-    running: list[Any] = []
-
-    def ready(**_: Any) -> None:
-        running.extend(start() for start in celery.beside)
-
-    def end(**_: Any) -> None:
-        while running:
-            if (started := running.pop()) is not None:
-                started.stop()
-
-    signals.worker_ready.connect(ready, weak=False, dispatch_uid=f"celeriac-beside-{id(celery)}")
-    signals.worker_shutdown.connect(end, weak=False, dispatch_uid=f"celeriac-beside-end-{id(celery)}")
 
 
 def _consume_the_jobs_queues(sender: Celery, **_: Any) -> None:

@@ -45,7 +45,8 @@ def job(**options: Any) -> Callable[[Callable[P, R]], JobTask[P, R]]: ...
 def job(fun: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a job: Celery's `shared_task` with our defaults; options pass through, as `queue="io"`.
 
-    `unique=seconds`: while one waits, and for so long, the same arguments are the same job. The task object says
+    `unique=seconds`: while one waits, and for so long, the same arguments are the same job. `callback_url`: a webhook
+    is sent there when one ends. The task object says
     `celeriac_job = True` and keeps the plain function as `celeriac_function`.
     """
     return functools.partial(_shared, options) if fun is None else _shared(options, fun)
@@ -60,6 +61,7 @@ def _shared(options: dict[str, Any], fun: Callable[..., Any]) -> Any:
         "celeriac_job": True,
         "celeriac_function": staticmethod(fun),
         "celeriac_bound": bool(chosen.get("bind")),
+        "celeriac_callback": chosen.pop("callback_url", None),
         "celeriac_unique": seconds_of(chosen.pop("unique", None), fun.__qualname__),
         "celeriac_queue": chosen.pop("queue", None),  # routed by `queue_of`: Celery drops the attribute in 6.0
     }

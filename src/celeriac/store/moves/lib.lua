@@ -68,10 +68,11 @@ end
 
 -- A transition goes to the journal of all jobs and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that
 -- whoever watches the job is told of every one; the trail stays within what a small hash holds.
+-- An end that somebody wants to hear of enters the outbox, too.
 local JOURNAL, TRAIL = 100000, 960
 local function journal(id, state, attempt, now, note)
   local rec = record(id)
-  local r = call('HMGET', rec, 'seq', 'trail')
+  local r = call('HMGET', rec, 'seq', 'trail', 'callback_url')
   local seq, at = int((r[1] or 0) + 1), int(now)
   local why = note and note ~= '' and ' ' .. note:gsub('%c', ' '):sub(1, 100) or ''
   local trail = (r[2] or '') .. seq .. (LETTERS[state] or '?') .. at .. why .. '\n'
@@ -80,6 +81,10 @@ local function journal(id, state, attempt, now, note)
   call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 's', state, 'n', seq,
     'a', attempt or '', 't', at, 'r', note or '')
   call('PUBLISH', P .. 'wake:' .. id, seq)
+  if TERMINAL[state] and (r[3] or call('EXISTS', P .. 'outbox:all') == 1) then
+    call('RPUSH', P .. 'outbox', table.concat({ id, state, seq, at }, '\n'))
+    call('LTRIM', P .. 'outbox', -JOURNAL, -1)
+  end
 end
 
 -- Celery's own result of a job for which no worker answers, so that `AsyncResult.get()` ends.
