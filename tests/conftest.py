@@ -21,7 +21,7 @@ from celeriac.stack.valkey import Valkey
 from tests.reach import ROOT, reached
 
 DATABASES = 4096
-TOGETHER = ("tests/history", "tests/record")
+TOGETHER = ("tests/history", "tests/record", "tests/console")
 os.environ["CELERIAC_HISTORY"] = "false"  # tests/history has it on; elsewhere nobody shall write into var/
 
 
