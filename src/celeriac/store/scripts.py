@@ -120,7 +120,12 @@ def _words(source: str) -> list[str]:
 
 @cache
 def script(name: str) -> Script:
-    """Return the move of this name, read once."""
+    """Return the move of this name, read once. Its first line may hold flags, `#!lua flags=allow-oom`.
+
+    What ends or moves a job must be possible on a full server, or it would stay full; what brings a job in is refused.
+    """
     folder = resources.files(__package__) / "moves"
     lib = (folder / "lib.lua").read_text(encoding="utf-8")
-    return Script(name, link(lib, (folder / f"{name}.lua").read_text(encoding="utf-8")))
+    source = (folder / f"{name}.lua").read_text(encoding="utf-8")
+    flags = source[: source.index("\n") + 1] if source.startswith("#!") else ""
+    return Script(name, flags + link(lib, source[len(flags) :]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery.app.task import Context
@@ -17,11 +18,19 @@ from celeriac.queue.errors import DecodeError
 from celeriac.queue.message import LEASE_HEADER
 
 logger = logging.getLogger(__name__)
+LONGEST = 5  # seconds between two looks for the broker
 CeleryConsumer: Any = celery_consumer.Consumer  # the stubs lack half of it
 
 
 class Consumer(CeleryConsumer):
-    """A consumer that lives through any message."""
+    """A consumer that lives through any message, and is back soon after its broker, however long that was away."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, or try for ever. Celery's pauses grow to half a minute, which would come on top of each outage."""
+        conn.ensure_connection = partial(
+            conn.ensure_connection, interval_start=1, interval_step=1, interval_max=LONGEST
+        )
+        return super().ensure_connected(conn)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """Look at the body before Celery does."""

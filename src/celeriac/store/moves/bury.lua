@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A delivery that no worker can run (unknown task, body that cannot be decoded) goes to the dead letters.
 -- ARGV: token, reason, 1 if the record ends here too | 0   Reply: 1, or 0 when the delivery was no longer ours.
 local now = time()

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A job is asked to stop: one that waits never starts, a running one is told at its next report.
 -- ARGV: id, reason, Celery's REVOKED meta   Reply: the state it is in now, or '' when it is unknown, or '!' .. state
 -- when it had already ended otherwise.

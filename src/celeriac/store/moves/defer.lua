@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A delivery that came too early (a stock producer's ETA) waits in the delayed set until it is due.
 -- ARGV: token, delay (ms)   Reply: 1, or 0 when the delivery was no longer ours.
 local now = time()

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A job that ended is forgotten: record, log, result, kept message and dead letter. Its tombstone stays.
 -- ARGV: id   Reply: 'deleted' | '' (unknown) | '!' .. state (it has not ended)
 local id = A(1)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes up to n messages and puts each in flight under a lease, in one move: there is no window in which a message
 -- exists only in a worker. Acknowledgements of earlier ones ride along; due messages and lost leases are seen to first.
 -- ARGV: n, number of acks, token …, number of lists, (list key, queue, 1 if acknowledged | 0 if not) …

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- The ends of attempts, one after the other: Celery's result, the record, the journal and the acknowledgement of each, in
 -- one move. A second terminal state and a late attempt are refused and counted.
 -- ARGV, for each end: id, fence (0 unknown), move (of job.py), Celery's meta, started (ms before now), worker,

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes up to n ready messages off a list for good; their jobs end as cancelled.
 -- ARGV: list key, queue, n, reason, Celery's REVOKED meta with @ID@ for the id   Reply: {messages taken, jobs cancelled}
 -- A message that its job has left behind (an older retry, a job that ended) goes without touching the record.

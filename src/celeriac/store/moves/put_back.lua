@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Ends deliveries without a result, in the given order (the last one will be fetched first).
 -- ARGV: why ('' never started), head | tail of the queue | lost (head; a started attempt counts), token …   Reply: {buried id, raw, …}
 local now = time()

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- What a running job said since the last report. One call may report for several jobs.
 -- ARGV: cap of the log, then for each job: token, progress (JSON, '' none), Celery's meta ('' none), dropped, n, line × n
 -- Reply: {token of a job that was asked to stop, …}; reports of late attempts are refused and counted.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Acknowledges deliveries whose outcome needs no record (or has it already).
 -- ARGV: token …   Reply: how many of them were still in flight.
 local n = 0

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- An attempt begins. ARGV: token, worker, started (ms before now), Celery's STARTED meta ('' none), 1 if it is never
 -- repeated | 0
 -- Reply: 'ok' | 'late' (the job is not this attempt's any more) | 'cancelled' (it was asked to stop).

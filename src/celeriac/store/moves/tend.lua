@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A worker's heartbeat: renews the leases of its deliveries, promotes what is due, reclaims what others lost, and says
 -- who is listening and how fast its queues move. Called every quarter of a lease, and more often while something is being cancelled.
 -- ARGV: worker name ('' none), its description (JSON), time after which it is forgotten (ms), token …
