@@ -7,10 +7,12 @@ import { useKeys } from "./keys.js";
 import { Empty, Loading, Page, Trouble } from "./parts.js";
 import { place, setQuery, to } from "./place.js";
 import { Rows } from "./rows.js";
+import { Seen } from "./seen.js";
 import { may } from "./session.js";
 import { follow } from "./stream.js";
 import { things } from "./time.js";
 
+const NO_LIST = new Set([404, 405, 409, 501]);
 const CALM = 1000; // ms between two looks at a list that keeps changing
 
 export function Jobs() {
@@ -18,6 +20,7 @@ export function Jobs() {
   const words = JSON.stringify({ ...asked, page: undefined });
   const filter = useMemo(() => filterOf(JSON.parse(words)), [words]);
   const { value, problem, again } = useAsked(listPath(filter, asked.page));
+  const noList = problem && NO_LIST.has(problem.status);
   const [chosen, setChosen] = useState(new Set());
   useEffect(() => setChosen(new Set()), [words]);
   const choose = (id) => setChosen((old) => flip(old, id));
@@ -26,7 +29,8 @@ export function Jobs() {
   const newJob = may("submit") && html`<a class="button" href=${to("tasks")}>New job</a>`;
   return html`<${Page} title="Jobs" aside=${newJob}>
     <${Filters} />
-    <${Trouble} problem=${problem} />
+    <${Trouble} problem=${problem && !(noList && !value) ? problem : null} />
+    ${noList && !value && html`<p class="sign">This server keeps no list of jobs: there is no history to look into. An id can be searched for.</p><${Seen} />`}
     ${!value && !problem && html`<${Loading} />`}
     ${value && html`
       <div class="toolbar">
