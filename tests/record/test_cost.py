@@ -14,6 +14,8 @@ from celeriac.store import moves
 from tests.record.conftest import Start
 from tests.record.desk import Desk, eventually
 
+pytestmark = pytest.mark.slow
+
 WAIT = 60
 JOBS = 2000
 LISTS = [("celery", "celery", True)]

@@ -15,6 +15,8 @@ from celeriac.store import dead
 from tests.record.conftest import Lanes, Start
 from tests.record.desk import Desk, agrees, eventually
 
+pytestmark = pytest.mark.slow
+
 WAIT = 60
 
 
