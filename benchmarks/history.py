@@ -115,8 +115,8 @@ def size(database: Database) -> int:
 
 def questions(database: Database) -> dict[str, Callable[[int], Any]]:
     """Return each question by its name; the number says the how-manieth time it is asked."""
-    now = datetime.now(UTC)
     dice = random.Random(1)
+    now = datetime.now(UTC)
 
     def page(**given: Any) -> Callable[[int], Any]:
         def ask(turn: int) -> Any:
@@ -147,12 +147,18 @@ def questions(database: Database) -> dict[str, Callable[[int], Any]]:
         "search, a beginning": page(text="user47*"),
         "search, a common word among the failed": page(text="monthly", states=failed),
         "search, a common word in a rare task": page(text="monthly", task=TASKS[-1]),
+    } | others(database, now, dice)
+
+
+def others(database: Database, now: datetime, dice: random.Random) -> dict[str, Callable[[int], Any]]:
+    """Return the questions that are no pages."""
+    return {
         "job by id": lambda turn: pages.find_job(database, f"job-{dice.randrange(1000)}"),
         "chart, a day by 5 minutes": lambda turn: statistics.series(database, now - timedelta(days=1), now, 300),
         "chart, 4 weeks by 6 hours": lambda turn: statistics.series(database, now - timedelta(days=28), now, 21600),
         "(chart, 4 weeks by hours)": lambda turn: statistics.series(database, now - timedelta(days=28), now, 3600),
         "(counts of all jobs by task and state)": lambda turn: statistics.counts(database),
-        "(count of the failed of a task)": lambda turn: pages.count_jobs(database, Filter(failed, TASKS[0])),
+        "(count of the failed of a task)": lambda turn: pages.count_jobs(database, Filter((State.FAILED,), TASKS[0])),
     }
 
 

@@ -10,7 +10,8 @@ import pytest
 import celeriac
 from celeriac import errors
 
-NAMES = ["Celeriac", "cached", "current_job", "job", "needs", "progress", "replaced_by", "track"]
+NAMES = ["Celeriac", "File", "cached", "current_job", "job", "job_finished", "needs", "progress", "replaced_by",
+         "track"]  # fmt: skip
 
 
 def loaded_after(code: str) -> set[str]:

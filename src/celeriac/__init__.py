@@ -13,16 +13,31 @@ if TYPE_CHECKING:
     from celeriac.api.deprecation import replaced_by
     from celeriac.api.door import needs
     from celeriac.extension import Celeriac, cached
+    from celeriac.worker.file import File
     from celeriac.worker.progress import current_job, progress, track
     from celeriac.worker.task import job
+    from celeriac.worker.telling import job_finished
 
-__all__ = ["Celeriac", "cached", "current_job", "job", "needs", "progress", "replaced_by", "track"]
+__all__ = [
+    "Celeriac",
+    "File",
+    "cached",
+    "current_job",
+    "job",
+    "job_finished",
+    "needs",
+    "progress",
+    "replaced_by",
+    "track",
+]
 
 _HOMES = {
     "Celeriac": "celeriac.extension",
+    "File": "celeriac.worker.file",
     "cached": "celeriac.extension",
     "current_job": "celeriac.worker.progress",
     "job": "celeriac.worker.task",
+    "job_finished": "celeriac.worker.telling",
     "needs": "celeriac.api.door",
     "progress": "celeriac.worker.progress",
     "replaced_by": "celeriac.api.deprecation",

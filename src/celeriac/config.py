@@ -80,6 +80,9 @@ class Settings(BaseModel):
     history_retention: float = Field(
         2592000.0, ge=3600, description="How long the history keeps a job after its end (30 days)."
     )
+    file_limit: int = Field(
+        67108864, ge=1024, description="A larger file of a job (bytes) is refused; files are in the data folder."
+    )
     webhook_secrets: str = Field(
         "", description="What signs webhooks: `whsec_…`, the present one first; unset: made from the SECRET_KEY."
     )

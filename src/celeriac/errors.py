@@ -13,6 +13,7 @@ CeleriacError
 ├── UnknownJob           no job was ever submitted under this id
 ├── ExpiredJob           the job's record is past its retention
 ├── UnknownTask          no such task is registered
+├── UnknownFile          no file is kept under this id
 ├── UnknownQueue         no message, worker or task names this queue
 ├── BadRequest           the request cannot be understood
 │   ├── TooLarge             its body is over the limit
@@ -133,6 +134,14 @@ class UnknownTask(CeleriacError):
     status = 404
     exit_code = 2
     title = "Unknown task"
+
+
+class UnknownFile(CeleriacError):
+    """No file is kept under this id (any more)."""
+
+    status = 404
+    exit_code = 4
+    title = "Unknown file"
 
 
 class UnknownQueue(CeleriacError):

@@ -176,7 +176,7 @@ def test_an_inner_address_is_never_called_and_the_job_is_none_the_worse(celery: 
         failed = delivered(celery, State.FAILED)
     assert there.calls == []
     assert failed.error
-    assert failed.error["type"] == "Forbidden"
+    assert failed.error["type"] == "ForbiddenAddress"
     assert record.read(celery.client, space_of(celery), id).state is State.SUCCEEDED
 
 

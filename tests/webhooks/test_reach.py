@@ -62,7 +62,7 @@ def test_addresses_of_the_open_internet_are(address: str) -> None:
     ],
 )
 def test_urls_that_are_refused_by_their_text(url: str) -> None:
-    with pytest.raises(reach.Forbidden):
+    with pytest.raises(reach.ForbiddenAddress):
         reach.check(url, NOBODY)
 
 
@@ -77,7 +77,7 @@ def test_what_is_allowed_by_name_or_network_may_be_called_also_without_tls() -> 
     assert reach.check("http://hooks.internal/x", allowed)
     assert reach.check("http://10.9.8.7/", allowed)
     assert reach.check("http://127.0.0.1:5000/", allowed)
-    with pytest.raises(reach.Forbidden):
+    with pytest.raises(reach.ForbiddenAddress):
         reach.check("http://192.168.0.1/", allowed)
 
 
@@ -101,7 +101,7 @@ def test_a_name_with_any_inner_address_is_not_called(monkeypatch: pytest.MonkeyP
     resolves(monkeypatch, addresses)
     monkeypatch.setattr(socket.socket, "connect", _never)
 
-    with pytest.raises(reach.Forbidden, match="inner address"):
+    with pytest.raises(reach.ForbiddenAddress, match="inner address"):
         reach.post("https://innocent.example.com/", b"", {}, NOBODY)
 
 

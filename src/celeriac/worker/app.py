@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,7 @@ from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
 from celeriac.worker import behalf, capture, carry, stop, telling, unique, webhook
 from celeriac.worker.conf import celery_settings
+from celeriac.worker.file import files_of, taken, takes_files
 from celeriac.worker.task import queue_of
 
 #: What `apply_async` raises when the broker did not take the message.
@@ -45,7 +47,7 @@ class CeleryApp(Celery):
         plain = all(q.exchange.type == "direct" and not (q.expires or q.queue_arguments) for q in queues)
         return plain and self.settings.transport == "celeriac"
 
-    def send_task(self, name: str, *args: Any, **options: Any) -> Any:
+    def send_task(self, name: str, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Submit a job, on behalf of the request or the job that does; every way of submitting comes through here."""
         options["headers"] = {**behalf.headers(self), **(options.get("headers") or {})}
         if self.queues_are_lists and "exchange" not in options:
@@ -55,12 +57,15 @@ class CeleryApp(Celery):
         url = getattr(task, "celeriac_callback", None)
         if url:
             options["headers"].setdefault(webhook.CALLBACK_HEADER, url)
+        if task is not None and takes_files(task):
+            id = options["task_id"] = options.get("task_id") or str(uuid.uuid4())
+            owner = options["headers"].get("celeriac_owner") or ""
+            args, kwargs = taken([args, kwargs], files_of(self.settings), owner, id)
         if seconds:
-            given = dict(zip(("args", "kwargs"), args, strict=False)) | options
-            key = unique.same(task, given.get("args") or (), given.get("kwargs") or {}, options["headers"])
+            key = unique.same(task, args or (), kwargs or {}, options["headers"])
             options["headers"][SAME_HEADER] = [key, seconds]
         try:
-            return super().send_task(name, *args, **options)
+            return super().send_task(name, args, kwargs, *more, **options)
         except SameJob as job:
             return self.AsyncResult(job.id)
 

@@ -28,11 +28,11 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
-class Forbidden(CeleriacError):
+class ForbiddenAddress(CeleriacError):
     """This address must not be called."""
 
     status = 422
-    title = "Forbidden address"
+    title = "ForbiddenAddress address"
 
 
 class Unreachable(CeleriacError):
@@ -72,31 +72,31 @@ class Allowed:
 
 
 def check(url: str, allowed: Allowed) -> SplitResult:
-    """Return the parts of a URL that may be called, as far as its text tells. Raises Forbidden."""
+    """Return the parts of a URL that may be called, as far as its text tells. Raises ForbiddenAddress."""
     if len(url) > URL_LIMIT or any(c <= " " or c == "\\" or ord(c) > 126 for c in url):
-        raise Forbidden("The URL is too long, or has characters that no URL has.")
+        raise ForbiddenAddress("The URL is too long, or has characters that no URL has.")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Forbidden("This is no URL.", "As in https://example.com/hook.") from error
+        raise ForbiddenAddress("This is no URL.", "As in https://example.com/hook.") from error
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme not in PORTS or not host or port == 0:
-        raise Forbidden("This is no https URL.", "As in https://example.com/hook.")
+        raise ForbiddenAddress("This is no https URL.", "As in https://example.com/hook.")
     if parts.username is not None or parts.password is not None:
-        raise Forbidden("A URL with a name or password in it is not called.", "The signature tells who calls.")
+        raise ForbiddenAddress("A URL with a name or password in it is not called.", "The signature tells who calls.")
     literal = _literal(host)
     if literal is not None and not (is_public(literal) or allowed.permits(host, literal)):
-        raise Forbidden(f"{host} is an inner address.", "CELERIAC_WEBHOOK_ALLOW names those that may be called.")
+        raise ForbiddenAddress(f"{host} is an inner address.", "CELERIAC_WEBHOOK_ALLOW names those that may be called.")
     if (host == "localhost" or host.endswith(".localhost")) and not allowed.knows(host):
-        raise Forbidden(f"{host} is this machine.", "CELERIAC_WEBHOOK_ALLOW names those that may be called.")
+        raise ForbiddenAddress(f"{host} is this machine.", "CELERIAC_WEBHOOK_ALLOW names those that may be called.")
     if parts.scheme == "http" and not allowed.knows(host):
-        raise Forbidden("Only https is called.", "Use https; CELERIAC_WEBHOOK_ALLOW may name exceptions.")
+        raise ForbiddenAddress("Only https is called.", "Use https; CELERIAC_WEBHOOK_ALLOW may name exceptions.")
     return parts
 
 
 def post(url: str, body: bytes, headers: dict[str, str], allowed: Allowed, seconds: float = 15.0) -> Reply:
-    """Post a body and return what the answer's head says. Raises Forbidden, Unreachable."""
+    """Post a body and return what the answer's head says. Raises ForbiddenAddress, Unreachable."""
     parts = check(url, allowed)
     host = (parts.hostname or "").rstrip(".")
     port = parts.port or PORTS[parts.scheme]
@@ -148,7 +148,9 @@ def _refuse_inner(host: str, texts: Iterable[str], allowed: Allowed) -> None:
     for text in texts:
         address = ipaddress.ip_address(text)
         if not (is_public(address) or allowed.permits(host, address)):
-            raise Forbidden(f"{host} leads to an inner address.", "CELERIAC_WEBHOOK_ALLOW names what may be called.")
+            raise ForbiddenAddress(
+                f"{host} leads to an inner address.", "CELERIAC_WEBHOOK_ALLOW names what may be called."
+            )
 
 
 class _Pinned(http.client.HTTPConnection):

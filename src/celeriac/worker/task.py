@@ -17,6 +17,7 @@ from celeriac.registry.body import parse, parse_object
 from celeriac.registry.value import JSON
 from celeriac.worker.backend import lease_of
 from celeriac.worker.capture import attempt
+from celeriac.worker.file import files_of, told
 from celeriac.worker.process import writer_of
 from celeriac.worker.unique import seconds_of
 
@@ -112,13 +113,18 @@ class JobTask(Task[P, R]):
                 with attempt(self.app, self.request, tracked, once=not self.acks_late):
                     if self.spec is not None:
                         args, kwargs = (), self.spec.load(kwargs, args)
-                    return self.run(*args, **kwargs)
+                    return self._told(self.run(*args, **kwargs))
             except JobCancelled as error:
                 self._end_as_cancelled(error)
                 raise Ignore(str(error)) from error  # Celery: acknowledge, the state is stored already
             except BaseException as error:
                 self._leave(error)
                 raise
+
+    def _told(self, result: Any) -> Any:
+        """Return what the job returned, with a reference in the place of each File."""
+        owner = getattr(self.request, "celeriac_owner", None) or ""
+        return told(result, files_of(self.app.settings), owner, str(self.request.id))
 
     @property
     def _ignored(self) -> bool:

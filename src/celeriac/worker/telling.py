@@ -2,7 +2,8 @@
 
 1. One worker process at a time reads the store's outbox, on a thread beside its jobs, and goes on where it was left.
 2. An end is told before it leaves the outbox: at least once. A webhook's delivery is queued once all the same.
-3. Receivers of the signal run here, in the app context; one that raises is logged, and disturbs nobody.
+3. The same process removes, hourly, the files of jobs that are forgotten.
+4. Receivers of the signal run here, in the app context; one that raises is logged, and disturbs nobody.
 
 Speaks Flask's signals (blinker) and Celery.
 """
@@ -24,6 +25,7 @@ from celeriac.store import journal, outbox, record
 from celeriac.store.clients import RedisError
 from celeriac.store.connection import connect
 from celeriac.worker import webhook
+from celeriac.worker.file import files_of
 from celeriac.worker.process import space_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ job_finished = Namespace().signal("job-finished")
 PACE = 0.25  # seconds between two looks
 HOLD = 10.0  # seconds for which the part is ours without renewal
 PART = "telling"
+SWEEP = 3600.0  # seconds between two looks at files that nobody needs
 MOST = 50  # ends told between two renewals
 
 
@@ -53,6 +56,7 @@ class Teller:
     _held_until: float = 0.0
     _next_hold: float = 0.0
     _listened: float = 0.0
+    _swept: float = 0.0
 
     def start(self) -> Teller:
         """Begin, on a thread of its own."""
@@ -85,7 +89,19 @@ class Teller:
         for end in ends:
             self._tell(end)
             outbox.told(self._client, space, [end])
+        self._sweep(now)
         return len(ends) == MOST
+
+    def _sweep(self, now: float) -> None:
+        """Remove the files of jobs that are forgotten."""
+        if self._swept and now - self._swept < SWEEP:
+            return
+        self._swept, space = now, space_of(self.celery)
+        removed = files_of(self.celery.settings).sweep(
+            lambda ids: set(journal.unknown(self._client, space, ids)), self.celery.settings.retention
+        )
+        if removed:
+            logger.info("%d files of jobs that are forgotten are removed.", removed)
 
     def _tell(self, end: End) -> None:
         try:

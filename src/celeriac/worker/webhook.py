@@ -46,12 +46,12 @@ class WebhookFailed(CeleriacError):
 
 def install(celery: CeleryApp) -> None:
     """Give the app the task that delivers."""
-    celery.task(name=NAME, bind=True, max_retries=len(SCHEDULE), throws=(WebhookFailed, reach.Forbidden),
+    celery.task(name=NAME, bind=True, max_retries=len(SCHEDULE), throws=(WebhookFailed, reach.ForbiddenAddress),
                 shared=False)(deliver)  # fmt: skip
 
 
 def check(settings: Settings, config: Mapping[str, Any], url: str) -> None:
-    """Raise reach.Forbidden for a callback_url that would not be called, ConfigError where nothing can sign."""
+    """Raise reach.ForbiddenAddress for a callback_url that would not be called, ConfigError where nothing can sign."""
     secrets_of(settings, config)
     reach.check(url, reach.Allowed(settings.webhook_allow))
 
