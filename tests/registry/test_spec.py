@@ -192,9 +192,7 @@ def test_a_parameter_without_annotation_takes_any_json():
 
 
 def test_parameters_may_be_called_what_a_model_cannot():
-    def run(  # noqa: PLR0917 - the point is their names
-        schema: int, copy: int, _private: int, model_config: int, self: int = 1, json: int = 1, a0: int = 1
-    ): ...
+    def run(schema: int, copy: int, _private: int, model_config: int, self: int = 1, json: int = 1, a0: int = 1): ...
 
     spec = describe(run)
     arguments = {"schema": 1, "copy": 2, "_private": 3, "model_config": 4, "a0": 5}
