@@ -14,7 +14,7 @@ export function Progress({ job, told }) {
   const left = pace && total > current ? (total - current) / pace : null;
   return html`<div class="progress">
     <${Bar} percent=${percent} label="Progress" />
-    <p><strong>${percent === null ? "" : `${number(percent)} %`}</strong> ${shown(current)}${total === null ? "" : ` of ${shown(total)}`}
+    <p><strong>${percent === null ? "" : `${number(percent)} %`}</strong>${percent === null ? "" : " · "}${shown(current)}${total === null ? "" : ` of ${shown(total)}`}
       ${!job.done && pace && html`<span> · ${rate(pace)}${left !== null && ` · about ${duration(left)} left`}</span>`}</p>
     ${message && message !== `${current} of ${total}` && html`<p class="message">${shown(message)}</p>`}
   </div>`;
