@@ -30,7 +30,8 @@ class Road:
 
     def carries_a_job(self, url: str, **settings: str) -> dict[str, str]:
         """Start a worker, run a job at once and one later, cancel a third; return the environment."""
-        env = {"BROKER_URL": url, "CRASH_LEDGER": str(self.folder / "ledger")}
+        # the `celery` command reads RESULT_BACKEND by itself: it must not replace our backend
+        env = {"BROKER_URL": url, "RESULT_BACKEND": url, "CRASH_LEDGER": str(self.folder / "ledger")}
         env |= {f"CELERIAC_{name.upper()}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "celery", "-A", "tests.crash.app", "worker", "-P", "threads", "-c", "2"]
         worker = Worker([*command, "-n", f"road{len(self.made)}@test", "-l", "INFO"], env, self.folder / "log")
@@ -39,7 +40,10 @@ class Road:
         found = {f"CELERIAC_{name.upper()}": value for name, value in settings.items()}
         celery = jobs.create(BROKER_URL=url, **found).extensions["celery"]
         note = celery.tasks["tests.crash.app.note"]
-        assert note.delay("now").get(timeout=30) == "now"
+        result = note.delay("now")
+        assert result.get(timeout=30) == "now"
+        record = f"{settings.get('key_prefix', '')}celeriac:job:{result.id}"  # closed by our backend, not by Celery's
+        assert celery.client.hget(record, "state") == b"succeeded"
         assert note.apply_async(("later",), countdown=0.3).get(timeout=30) == "later"
         assert [
             f"road{len(self.made) - 1}@test" in reply
