@@ -118,14 +118,15 @@ def _words(source: str) -> list[str]:
     return re.findall(r"\w+", re.sub(r"--.*", "", source))
 
 
-@cache
 def script(name: str) -> Script:
-    """Return the move of this name, read once. Its first line may hold flags, `#!lua flags=allow-oom`.
+    """Return the move of this name."""
+    return _scripts()[name]
 
-    What ends or moves a job must be possible on a full server, or it would stay full; what brings a job in is refused.
-    """
+
+@cache
+def _scripts() -> dict[str, Script]:
+    """Read every move at once, at the first: an upgrade in place must not mix the moves of two versions in a process."""
     folder = resources.files(__package__) / "moves"
-    lib = (folder / "lib.lua").read_text(encoding="utf-8")
-    source = (folder / f"{name}.lua").read_text(encoding="utf-8")
-    flags = source[: source.index("\n") + 1] if source.startswith("#!") else ""
-    return Script(name, flags + link(lib, source[len(flags) :]))
+    texts = {file.name.removesuffix(".lua"): file.read_text(encoding="utf-8") for file in folder.iterdir()}
+    library = texts.pop("lib")
+    return {name: Script(name, link(library, text)) for name, text in texts.items()}
