@@ -7,10 +7,10 @@ should be asked again. Whoever is cut off comes back with the id of the last eve
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from celeriac.watch.event import Event, Kind
@@ -34,9 +34,10 @@ class Stream:
         self.passed: int | None = None  # the journal was read up to here
         self._leave = leave
         self._left: set[str] = set()  # jobs that have not ended
-        self._events: deque[Event] = deque()
+        self._events: list[Event] = []
         self._bytes = 0
-        self._news = threading.Event()
+        self._news = threading.Lock()  # held while there is no news: an Event would cost twenty times as much memory
+        self._news.acquire()
         self._over = self._greeted = self._alone = False
         self._ends = time.monotonic() + age * random.uniform(0.9, 1.0)
 
@@ -44,7 +45,7 @@ class Stream:
         """Start after these numbers with what happened since; jobs that had `ended` are waited for no longer."""
         self.at, self._left = at, set(at.jobs) - ended
         self._alone = len(at.jobs) == 1 and at.journal is None
-        self._events.extendleft(events[::-1])  # before what the reader told meanwhile; what is in both is taken once
+        self._events[:0] = events  # before what the reader told meanwhile; what is in both is taken once
 
     @property
     def is_over(self) -> bool:
@@ -66,12 +67,12 @@ class Stream:
             self.line.hang_up()
             self.stop()
         if events:
-            self._news.set()
+            self._wake()
 
     def stop(self) -> None:
         """End it at once; the client comes back."""
         self._over = True
-        self._news.set()
+        self._wake()
 
     def drop_if_gone(self) -> bool:
         """End it if its client has left; return whether it has."""
@@ -92,18 +93,21 @@ class Stream:
             self._greeted = True
             return b"retry: %d\n\n" % random.randint(1000, 3000)  # not all at once after a restart
         while not (self._over or self.is_done) and (left := self._ends - time.monotonic()) > 0:
-            self._news.clear()
             if part := self._part():
                 return part
-            if not (self.is_done or self._over or self._news.wait(min(HEARTBEAT, left))) and left > HEARTBEAT:
+            if not (self.is_done or self._over or self._news.acquire(timeout=min(HEARTBEAT, left))) and left > HEARTBEAT:
                 return self._heartbeat()
         raise StopIteration
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it has news already
+            self._news.release()
 
     def _part(self) -> bytes:
         parts: list[bytes] = []
         size = 0
         while self._events and size < PART and not self._over:
-            event = self._events.popleft()
+            event = self._events.pop(0)
             if self._take(event):
                 parts.append(b"id: %s\n%s" % (str(self.at).encode(), event.body))
                 size += len(parts[-1])
