@@ -125,8 +125,15 @@ def script(name: str) -> Script:
 
 @cache
 def _scripts() -> dict[str, Script]:
-    """Read every move at once, at the first: an upgrade in place must not mix the moves of two versions in a process."""
+    """Read every move at once, at the first: an upgrade in place must not mix two versions in one process.
+
+    The first line of a move may hold flags, `#!lua flags=allow-oom`: what ends or moves a job must be possible on a full
+    server, or it would stay full; what brings a job in is refused.
+    """
     folder = resources.files(__package__) / "moves"
     texts = {file.name.removesuffix(".lua"): file.read_text(encoding="utf-8") for file in folder.iterdir()}
-    library = texts.pop("lib")
-    return {name: Script(name, link(library, text)) for name, text in texts.items()}
+    library, made = texts.pop("lib"), dict[str, Script]()
+    for name, text in texts.items():
+        flags = text[: text.index("\n") + 1] if text.startswith("#!") else ""
+        made[name] = Script(name, flags + link(library, text[len(flags) :]))
+    return made
