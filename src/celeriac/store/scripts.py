@@ -127,8 +127,8 @@ def script(name: str) -> Script:
 def _scripts() -> dict[str, Script]:
     """Read every move at once, at the first: an upgrade in place must not mix two versions in one process.
 
-    The first line of a move may hold flags, `#!lua flags=allow-oom`: what ends or moves a job must be possible on a full
-    server, or it would stay full; what brings a job in is refused.
+    The first line of a move may hold flags, `#!lua flags=allow-oom`: what ends or moves a job must be possible on a
+    full server, or it would stay full; what brings a job in is refused.
     """
     folder = resources.files(__package__) / "moves"
     texts = {file.name.removesuffix(".lua"): file.read_text(encoding="utf-8") for file in folder.iterdir()}
