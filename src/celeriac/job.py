@@ -1,9 +1,9 @@
 """What a job is: its states and the one table of legal moves. Pure: no Redis, no Celery, no clock.
 
-    scheduled ─┐
-    queued ────┼─> running ──> succeeded | failed | cancelled | lost
-    retrying ──┘      │ └────> retrying (Celery's retry) | queued (its worker was lost)
-                      └─ cancelling ─> cancelled (or whatever the job still reached)
+scheduled ─┐
+queued ────┼─> running ──> succeeded | failed | cancelled | lost
+retrying ──┘      │ └────> retrying (Celery's retry) | queued (its worker was lost)
+                  └─ cancelling ─> cancelled (or whatever the job still reached)
 """
 
 from __future__ import annotations

@@ -82,9 +82,7 @@ ROUTES = [
         (Conflict, UnknownJob),
         scope="submit",
     ),
-    Route(
-        "/api/jobs:retry", "POST", "Retry many.", (Answer(204, "Done."),), scope="operate", deprecated=True
-    ),
+    Route("/api/jobs:retry", "POST", "Retry many.", (Answer(204, "Done."),), scope="operate", deprecated=True),
     Route("/healthz", "GET", "Whether the process lives.", (Answer(200, "Yes."),)),
 ]
 
@@ -145,9 +143,9 @@ def test_the_documents_schema_says_what_the_tasks_own_schema_says(made, registry
             "components": made["components"],
         }
         for arguments in ({}, {"x": 1}, {"x": "1"}, {"pen": {}}, {"pen": {"colour": "blue"}}):
-            assert jsonschema.Draft202012Validator(schema).is_valid(
-                arguments
-            ) == jsonschema.Draft202012Validator(spec.schema).is_valid(arguments)
+            assert jsonschema.Draft202012Validator(schema).is_valid(arguments) == jsonschema.Draft202012Validator(
+                spec.schema
+            ).is_valid(arguments)
 
 
 def test_operations_have_names_of_their_own(made):

@@ -107,9 +107,7 @@ def calls(draw: st.DrawFn) -> tuple[Any, dict[str, Any]]:
     def invented() -> None: ...
 
     invented.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    invented.__annotations__ = {
-        p.name: p.annotation for p in parameters if p.annotation is not inspect.Parameter.empty
-    }
+    invented.__annotations__ = {p.name: p.annotation for p in parameters if p.annotation is not inspect.Parameter.empty}
     return describe(invented), sendable
 
 

@@ -40,9 +40,7 @@ def parameters_of(name: str, function: Callable[..., object], *, bound: bool) ->
     return parameters
 
 
-def model_of(
-    name: str, function: Callable[..., object], parameters: list[inspect.Parameter]
-) -> type[BaseModel]:
+def model_of(name: str, function: Callable[..., object], parameters: list[inspect.Parameter]) -> type[BaseModel]:
     """Return the model of a call's arguments: field `a0` is the first parameter, its alias that one's name.
 
     The fields carry names of their own because a parameter may be called `schema`, `copy` or `_x`, which a
@@ -50,14 +48,11 @@ def model_of(
     """
     hints = _hints(name, function)
     fields = {
-        f"a{index}": _field(parameter, hints.get(parameter.name, Any))
-        for index, parameter in enumerate(parameters)
+        f"a{index}": _field(parameter, hints.get(parameter.name, Any)) for index, parameter in enumerate(parameters)
     }
     title = f"{name}_arguments"
     try:
-        model: type[BaseModel] = create_model(
-            title, __config__=_MODEL, __module__=function.__module__, **fields
-        )
+        model: type[BaseModel] = create_model(title, __config__=_MODEL, __module__=function.__module__, **fields)
         argument_schema(model)
     except _UNFIT as error:
         raise _refusal(name, parameters, hints, error) from error
@@ -110,8 +105,7 @@ def _refuse_unfit_parameter(name: str, parameter: inspect.Parameter) -> None:
         )
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
         raise ConfigError(
-            f"The parameter {parameter.name!r} of task {name!r} is positional-only; "
-            "JSON gives arguments by name.",
+            f"The parameter {parameter.name!r} of task {name!r} is positional-only; JSON gives arguments by name.",
             "Remove the `/` from the signature.",
         )
     if isinstance(parameter.default, FieldInfo):

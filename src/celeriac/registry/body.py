@@ -66,9 +66,7 @@ def _loads(text: str) -> JSON:
     try:
         value: JSON = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise BadRequest(
-            f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-        ) from None
+        raise BadRequest(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
     except ValueError:
         # Python refuses to read an integer of more than 4300 digits.
         raise BadRequest("The body holds a number with too many digits.") from None
@@ -78,9 +76,7 @@ def _loads(text: str) -> JSON:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise BadRequest(
-            "The body names one key of an object twice.", "Parsers disagree on which one counts."
-        )
+        raise BadRequest("The body names one key of an object twice.", "Parsers disagree on which one counts.")
     return made
 
 

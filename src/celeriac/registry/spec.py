@@ -65,9 +65,7 @@ class TaskSpec:
         try:
             plain = to_jsonable_python(named, inf_nan_mode="constants")
         except (ValueError, RecursionError) as error:
-            raise self._refusal(
-                [Fault(pointer="", detail=f"cannot be carried by JSON ({error}).")]
-            ) from error
+            raise self._refusal([Fault(pointer="", detail=f"cannot be carried by JSON ({error}).")]) from error
         _, model = self._validated(plain)
         return {
             parameter.name: getattr(model, f"a{index}")
@@ -92,15 +90,11 @@ class TaskSpec:
             raise self._refusal([Fault(pointer="", detail=many)])
         named = dict(zip(open_names, args, strict=False))
         if twice := named.keys() & kwargs.keys():
-            raise self._refusal(
-                [Fault(pointer=pointer((name,)), detail="was given twice.") for name in sorted(twice)]
-            )
+            raise self._refusal([Fault(pointer=pointer((name,)), detail="was given twice.") for name in sorted(twice)])
         return named | dict(kwargs)
 
     def _refusal(self, wrong: list[Fault]) -> InvalidArguments:
-        return unfit(
-            wrong, f"The arguments do not fit the task {self.name!r}.", "Its schema says what it takes."
-        )
+        return unfit(wrong, f"The arguments do not fit the task {self.name!r}.", "Its schema says what it takes.")
 
 
 def describe(

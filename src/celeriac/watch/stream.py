@@ -95,7 +95,10 @@ class Stream:
         while not (self._over or self.is_done) and (left := self._ends - time.monotonic()) > 0:
             if part := self._part():
                 return part
-            if not (self.is_done or self._over or self._news.acquire(timeout=min(HEARTBEAT, left))) and left > HEARTBEAT:
+            if (
+                not (self.is_done or self._over or self._news.acquire(timeout=min(HEARTBEAT, left)))
+                and left > HEARTBEAT
+            ):
                 return self._heartbeat()
         raise StopIteration
 
