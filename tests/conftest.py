@@ -10,6 +10,7 @@ import inspect
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +59,43 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
-# A hook, not a fixture: fixtures of the session are made before those of a module, and would see everything.
+# Hooks, not fixtures: files are imported, and fixtures of the session made, before any fixture of a module.
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    path = collector.path
+    with _alone(path / "conftest.py" if path.is_dir() else path):
+        try:
+            return (yield)
+        finally:
+            _forget_apps()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    ours = reached(item.path)
+    with _alone(item.path):
+        try:
+            return (yield)
+        finally:
+            if nextitem is None or nextitem.path != item.path:
+                _forget_apps()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hide the shared tasks of files that this one does not import."""
+    ours = reached(path)
     others = {share for share in _state._on_app_finalizers if (home := _home(share)) and home not in ours}
     _state._on_app_finalizers -= others
     try:
-        return (yield)
+        yield
     finally:
         _state._on_app_finalizers |= others
-        if nextitem is None or nextitem.path != item.path:
-            _state.default_app = _state._tls.current_app = None
+
+
+def _forget_apps() -> None:
+    """Let no app be the current one, and none hear of the shared tasks that other files bring."""
+    _state.default_app = _state._tls.current_app = None
+    _state._apps.clear()
 
 
 def _home(share: Any) -> Path | None:
