@@ -69,10 +69,10 @@ def test_parts_start_and_stop_each_in_their_order() -> None:
 
 
 def test_only_the_main_process_is_told_to_stop_and_what_it_leaves_is_ended() -> None:
-    child = "sh -c 'trap \"echo child was told\" TERM; sleep 1000 & echo $!; wait; sleep 1000' & "
+    child = "sh -c 'trap \"echo child was told\" TERM; sleep 1000 & echo $!; echo {0} ready; wait; sleep 1000' & "
     stage = Stage()
     stage.cues["curtain"] = interrupt
-    _, said = run(stage, part("web", child + TRAP))
+    _, said = run(stage, part("web", TRAP.replace("echo {0} ready; ", child)))  # ready once the child is there
     assert "child was told" not in said
     pid = int(re.search(r"│ (\d+)", said).group(1))  # type: ignore[union-attr]
     status = Path(f"/proc/{pid}/status")
