@@ -10,7 +10,7 @@ from benchmarks import environments, machine, outcome, report
 from benchmarks.measure import Plan
 from benchmarks.outcome import Outcome
 
-NAMES = ("queue", "worker", "throughput", "submit", "latency", "waiting", "backlog", "memory", "history")
+NAMES = ("queue", "worker", "throughput", "submit", "latency", "waiting", "backlog", "watch", "memory", "history")
 QUICK = Plan(rounds=1, seconds=0.5, quick=True)
 WHOLE = Plan()
 

@@ -1,7 +1,8 @@
 """A storm: jobs keep coming while workers, pool children and the server are killed, stopped, frozen and restarted.
 
-The oracle stands outside (the ledger of tests/crash): every job that was accepted ends, its result is there once, and
-each further start of a job has a fault between it and the start before. Faults wait for a state, the seed chooses them.
+The oracle stands outside (the ledger of tests/crash): every job that was accepted ends, its result is there, and each
+further start of a job has a reason: the process of the start before was killed, or frozen for longer than its lease.
+What happens to the server, to connections, or by a deploy is no reason. Faults wait for a state, the seed chooses them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from celery.exceptions import TimeoutError as CeleryTimeout
+
 from celeriac.errors import BrokerError
 from celeriac.worker.app import NotSubmitted
 from tests.crash.harness import LEASE, System, Worker, eventually
 
 POOLS = ("prefork", "threads")
-PACE = 0.1  # s between two submits
+PACE = 0.04  # s between two submits: about as many jobs as the workers can do
 CALM = 90.0  # s for everything to end when the faults are over
+GRACE = 10.0  # s: longer than any job of a storm
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What was done, when (monotonic), and the processes whose jobs may run again because of it."""
+
+    name: str
+    began: float
+    ended: float
+    pids: frozenset[int] = frozenset()
+
+    def explains(self, pid: int, first: float, second: float) -> bool:
+        """Is it the reason why a job that this process started was started again?"""
+        return pid in self.pids and first <= self.ended and self.began <= second
 
 
 @dataclass
@@ -37,7 +55,7 @@ class Verdict:
     lost: list[str]
     unexplained: list[str]
     wrong: list[str]
-    runs: int
+    second_runs: int
 
     @property
     def sound(self) -> bool:
@@ -46,7 +64,7 @@ class Verdict:
     def __str__(self) -> str:
         faults = ", ".join(f"{name} × {self.faults.count(name)}" for name in sorted(set(self.faults)))
         return (
-            f"{self.accepted} jobs accepted, {self.refused} refused, {self.runs - self.accepted} second runs; faults: "
+            f"{self.accepted} jobs accepted, {self.refused} refused, {self.second_runs} second runs; faults: "
             f"{faults}; lost {self.lost}, unexplained {self.unexplained}, wrong results {self.wrong}"
         )
 
@@ -57,14 +75,14 @@ class Storm:
 
     folder: Path
     seed: int
-    faults: list[tuple[float, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
     refused: int = 0
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random, self.dice = random.Random(self.seed), random.Random(self.seed)  # one for each thread
         # every accepted write is on disk: with `everysec` a killed server may forget up to two seconds (reliability.md)
-        self.system = System(self.folder, config=["appendfsync always"], grace=1.0)
+        self.system = System(self.folder, config=["appendfsync always"], grace=GRACE)
         self.workers: list[Worker] = [self.system.worker(pool, slots=2) for pool in POOLS]
         self._over = threading.Event()
 
@@ -73,13 +91,18 @@ class Storm:
         producer = threading.Thread(target=self._submit)
         producer.start()
         until = time.monotonic() + seconds
-        kinds = [self.kill_worker, self.kill_child, self.deploy, self.freeze, self.kill_server, self.restart_server]
+        kinds = [
+            *(self.kill_worker, self.kill_child, self.freeze),
+            *(self.deploy, self.cut, self.kill_server, self.restart_server, self.hang_server),
+        ]
         try:
             while time.monotonic() < until:
                 self._let_some_end(self.random.randint(3, 15))
+                for worker in self.workers:
+                    assert worker.alive, f"A worker ended by itself:\n{worker.output[-5000:]}"
                 fault = self.random.choice(kinds)
-                self.faults.append((time.monotonic(), fault.__name__))
-                fault()
+                began, pids = time.monotonic(), fault()
+                self.faults.append(Fault(fault.__name__, began, time.monotonic(), frozenset(pids)))
                 look()
         finally:
             self._over.set()
@@ -91,42 +114,62 @@ class Storm:
 
     # -- faults ---------
 
-    def kill_worker(self) -> None:
+    def kill_worker(self) -> set[int]:
         """Kill -9 a worker with its children; another takes its place."""
         place = self.random.randrange(len(POOLS))
+        pids = members(self.workers[place])
         self.workers[place].kill()
         self._replace(place)
+        return pids
 
-    def kill_child(self) -> None:
+    def kill_child(self) -> set[int]:
         """Kill -9 one process of the prefork pool."""
-        for line in reversed(self.system.ledger.lines()):
-            if line[0] == "start" and self._is_child(int(line[2])):
-                with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
-                    os.kill(int(line[2]), signal.SIGKILL)
-                return
+        children = sorted(members(self.workers[0]) - {self.workers[0].pid})
+        if not children:
+            return set()
+        pid = self.random.choice(children)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
+            os.kill(pid, signal.SIGKILL)
+        return {pid}
 
-    def deploy(self) -> None:
+    def freeze(self) -> set[int]:
+        """Stop a worker for longer than its lease, then let it go on."""
+        worker = self.random.choice(self.workers)
+        pids = members(worker)
+        worker.freeze()
+        time.sleep(2 * LEASE)
+        worker.thaw()
+        return pids
+
+    def deploy(self) -> set[int]:
         """Ask a worker to stop, as a deploy does, and start another."""
         place = self.random.randrange(len(POOLS))
         self.workers[place].terminate()
         self.workers[place].ended()
         self._replace(place)
+        return set()
 
-    def freeze(self) -> None:
-        """Stop a worker for longer than its lease, then let it go on."""
-        worker = self.random.choice(self.workers)
-        worker.freeze()
-        time.sleep(2 * LEASE)
-        worker.thaw()
-        self.faults.append((time.monotonic(), "thaw"))
+    def cut(self) -> set[int]:
+        """Close every connection to the server."""
+        self.system.redis.client_kill_filter(_type="normal", skipme=True)
+        return set()
 
-    def kill_server(self) -> None:
+    def kill_server(self) -> set[int]:
         self.system.valkey.kill()
         self.system.valkey.start()
+        return set()
 
-    def restart_server(self) -> None:
+    def restart_server(self) -> set[int]:
         self.system.valkey.stop()
         self.system.valkey.start()
+        return set()
+
+    def hang_server(self) -> set[int]:
+        """Stop the server for longer than every lease, then let it go on."""
+        os.kill(self.system.valkey.pid, signal.SIGSTOP)
+        time.sleep(1.5 * LEASE)
+        os.kill(self.system.valkey.pid, signal.SIGCONT)
+        return set()
 
     # -- the rest ---------
 
@@ -136,9 +179,17 @@ class Storm:
             key = f"s{self.seed}-{number}"
             number += 1
             try:
-                self.results[key] = self.system.submit("note", key, self.random.choice((0.0, 0.05, 0.4)))
+                self.results[key] = self._submit_one(key)
             except (BrokerError, NotSubmitted, OSError):
                 self.refused += 1
+
+    def _submit_one(self, key: str) -> Any:
+        """Submit a job that runs at once, or later, or asks for another try."""
+        dice = self.dice.random()
+        if dice < 0.05:
+            return self.system.submit("stubborn", key, 1)
+        countdown = self.dice.random() * 2 if dice < 0.2 else None
+        return self.system.submit("note", key, self.dice.choice((0.0, 0.05, 0.4)), countdown=countdown)
 
     def _let_some_end(self, n: int) -> None:
         goal = sum(self.system.ledger.counts("end").values()) + n
@@ -146,12 +197,6 @@ class Storm:
 
     def _replace(self, place: int) -> None:
         self.workers[place] = self.system.worker(POOLS[place], slots=2)
-
-    def _is_child(self, pid: int) -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1] == str(self.workers[0].pid)
-        except OSError:
-            return False
 
     def _judge(self) -> Verdict:
         ledger, keys = self.system.ledger, set(self.results)
@@ -161,16 +206,32 @@ class Storm:
         except AssertionError:
             pass  # told below, by name
         lost = sorted(keys - set(ledger.counts("end")))
-        wrong = [key for key in sorted(keys - set(lost)) if self.results[key].get(timeout=10) != key]
-        starts = ledger.counts("start")
-        unexplained = [key for key in sorted(keys) if starts[key] > 1 and not self._is_explained(key)]
-        names = [name for _, name in self.faults if name != "thaw"]
-        runs = sum(starts[key] for key in keys)
-        return Verdict(len(keys), self.refused, names, lost, unexplained, wrong, runs)
+        wrong = [key for key in sorted(keys - set(lost)) if not self._is_right(key)]
+        again = {key: times - 1 for key, times in ledger.counts("start").items() if times > 1}
+        unexplained = [key for key in sorted(again) if not self._is_explained(key)]
+        names = [fault.name for fault in self.faults]
+        return Verdict(len(keys), self.refused, names, lost, unexplained, wrong, sum(again.values()))
+
+    def _is_right(self, key: str) -> bool:
+        try:
+            return bool(self.results[key].get(timeout=10) == key)
+        except CeleryTimeout:
+            return False
 
     def _is_explained(self, key: str) -> bool:
-        """Was there a fault between any two starts of the job, one start after the other?"""
-        times = [float(line[3]) for line in self.system.ledger.lines() if line[:2] == ["start", key]]
+        """Has each start of the job after the first a reason in the process of the start before?"""
+        starts = [(int(line[2]), float(line[3])) for line in self.system.ledger.lines() if line[:2] == ["start", key]]
         return all(
-            any(first - 0.5 <= when <= second for when, _ in self.faults) for first, second in itertools.pairwise(times)
+            any(fault.explains(pid, first, second) for fault in self.faults)
+            for (pid, first), (_, second) in itertools.pairwise(starts)
         )
+
+
+def members(worker: Worker) -> set[int]:
+    """Return the worker's processes: those of its session."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if path.read_text().rsplit(")", 1)[1].split()[3] == str(worker.pid):
+                found.add(int(path.parent.name))
+    return found

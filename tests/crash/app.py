@@ -75,8 +75,8 @@ def poison(key: str, whom: str = "self") -> None:
 
 @job(bind=True, max_retries=5, default_retry_delay=0.2, retry_backoff=False)
 def stubborn(self: Any, key: str, times: int) -> str:
-    """Ask for another try some times."""
-    write("start", key)
+    """Ask for another try some times; each try has a key of its own."""
+    write("start", f"{key}.{self.request.retries}")
     if self.request.retries < times:
         raise self.retry(countdown=0.2)
     write("end", key)

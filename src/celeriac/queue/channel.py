@@ -172,11 +172,16 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
 
     # -- what Celery asks for ---------
 
-    def give_back(self, tokens: list[str], why: str = "", lost: bool = False, tail: bool = False) -> None:
-        """Return deliveries to the head (or tail) of their queue."""
-        self.table.put_back(self.redis, tokens, why, lost, tail)
-        for queue in self._expires if tokens else ():
-            self._touch(queue)
+    def send_returns(self) -> None:
+        """Send what goes back now, if this channel still can; else the table's thread does it in a moment."""
+        if self.closed:
+            return
+        try:
+            self.table.flush(self.redis)
+            for queue in self._expires:
+                self._touch(queue)
+        except (clients.RedisError, OSError) as error:
+            logger.warning("Messages go back when Redis is there again: %s", error)
 
     def wake(self) -> None:
         """A slot is free: look again."""
@@ -221,7 +226,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
             if self._in_poll and not self._in_fetch:
                 self.client.connection.disconnect()  # nothing is lost with a doorbell's reply
             try:
-                self.qos.restore_unacked()
+                self.table.give_up(self.table.unbegun(self.qos._delivered))  # before the surplus: they were first
                 self._give_back_surplus()
             except (clients.RedisError, OSError) as error:
                 # leases run out by themselves, acknowledgements wait for the next connection

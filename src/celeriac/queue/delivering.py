@@ -18,7 +18,7 @@ from celeriac.queue import message as envelope
 from celeriac.queue.table import Table, table
 from celeriac.store import clients, moves
 
-UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)  # also what kombu makes of it
 
 
 class Delivering:
@@ -82,7 +82,7 @@ class Delivering:
             return False
         try:
             self.connection._deliver(payload, delivery.queue)
-        except (ValueError, TypeError, LookupError) as error:
+        except UNREADABLE as error:
             if not self.table.holds(delivery.token) or delivery.token in self.qos._delivered:
                 raise
             self.bury(delivery.token, f"unreadable message: {error!r:.200}")

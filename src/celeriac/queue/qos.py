@@ -6,6 +6,8 @@ from typing import Any
 
 from kombu.transport import virtual
 
+from celeriac.queue.held import Return
+
 
 class QoS(virtual.QoS):
     """Counts what is in hand against the prefetch limit; everything else goes to the table."""
@@ -18,12 +20,14 @@ class QoS(virtual.QoS):
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Give the message back (at the tail, as kombu does; a lost one at the head), or bury what nobody can run."""
+        table = self.channel.table
         if requeue:
-            lost = self.channel.table.is_lost(delivery_tag)
-            self.channel.give_back([delivery_tag], "worker lost" if lost else "given back", lost, not lost)
+            lost = table.is_lost(delivery_tag)
+            table.send_back([Return(delivery_tag, "worker lost" if lost else "given back", lost, not lost)])
         else:
-            self.channel.bury(delivery_tag, "rejected")
+            table.send_back([Return(delivery_tag, "rejected", bury=True)])
         virtual.QoS.ack(self, delivery_tag)
+        self.channel.send_returns()
         self.channel.wake()
 
     def restore_unacked(self, client: Any = None) -> list[Any]:
@@ -32,8 +36,7 @@ class QoS(virtual.QoS):
         table = self.channel.table
         table.give_up(table.unbegun(self._delivered))
         self._delivered.clear()
-        if not self.channel.closed:
-            table.flush(self.channel.redis)
+        self.channel.send_returns()
         return []
 
     def restore_unacked_once(self, stderr: Any = None) -> None:

@@ -9,51 +9,22 @@ The table belongs to the process, not to a channel: after a reconnect running jo
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from celeriac.queue import native
+from celeriac.queue.held import Held, Hooks, Return, Surplus
 from celeriac.store import moves
 from celeriac.store.clients import RedisError
 
 logger = logging.getLogger(__name__)
 
 TICK = 0.05  # acknowledgements that found no fetch to ride on wait this long
-
-
-class Surplus(Protocol):
-    """A channel that may hold messages fetched ahead of its free slots."""
-
-    def overdue(self, now: float) -> list[str]: ...
-    def wake(self) -> None: ...
-
-
-@dataclass(slots=True)
-class Hooks:
-    """What the worker wants to hear of; each is called on the native thread or the consumer's, and must not block."""
-
-    dropped: Callable[[bytes], None] = lambda raw: None
-    buried: Callable[[str, bytes], None] = lambda id, raw: None
-    gone: Callable[[str], None] = lambda token: None
-    cancelled: Callable[[str], None] = lambda token: None
-    tended: Callable[[list[str]], None] = lambda tokens: None
-    closing: Callable[[], None] = lambda: None
-
-
-@dataclass(slots=True)
-class Held:
-    """One delivery of this process; `handed` to the pool, which will run it even in a worker that stops; `begun` once
-    user code may have run, `once` if it never runs again then.
-    """
-
-    handed: bool = False
-    begun: bool = False
-    lost: bool = False
-    once: bool = False
 
 
 @dataclass(slots=True)
@@ -70,7 +41,7 @@ class Table:
     closed: bool = False
     _held: dict[str, Held] = field(default_factory=dict)
     _acks: list[str] = field(default_factory=list)
-    _returns: list[str] = field(default_factory=list)
+    _returns: list[Return] = field(default_factory=list)
     _channels: list[Surplus] = field(default_factory=list)
     lock: Any = field(default_factory=native.lock)
     _running: bool = False
@@ -142,10 +113,14 @@ class Table:
 
     def give_up(self, tokens: Iterable[str]) -> None:
         """Hold these no longer: they go back to the head of their queue as soon as Redis takes them."""
+        self.send_back([Return(token) for token in tokens])
+
+    def send_back(self, returns: Iterable[Return]) -> None:
+        """Hold these no longer: each goes where it says as soon as Redis takes it, on whatever connection."""
         with self.lock:
-            returns = [token for token in tokens if self._held.pop(token, None) is not None]
-            self._returns += returns
-        if returns:
+            known = [r for r in returns if self._held.pop(r.token, None) is not None]
+            self._returns += known
+        if known:
             self._ensure_thread()
 
     def tokens(self) -> list[str]:
@@ -199,11 +174,22 @@ class Table:
         with self.lock:
             returns, self._returns = self._returns, []
         try:
-            self.put_back(client, returns)
+            while returns:
+                returns = self._send(client, returns)
         except BaseException:
             with self.lock:
                 self._returns = returns + self._returns
             raise
+
+    def _send(self, client: Any, returns: list[Return]) -> list[Return]:
+        """Send the first of these, and all that go the same way right after it; return the rest."""
+        first = returns[0]
+        if first.bury:
+            moves.bury(client, self.space, first.token, first.why, close=True)
+            return returns[1:]
+        same = list(itertools.takewhile(lambda r: replace(r, token=first.token) == first, returns))
+        self.put_back(client, [r.token for r in same], first.why, first.lost, first.tail)
+        return returns[len(same) :]
 
     def close(self, client: Any, why: str) -> None:
         """Give back everything, begun or not, before the process ends; nothing is held afterwards."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from celery import shared_task, signals
 from celery.app.task import Task
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, OperationalError, Reject, Retry
 
 from celeriac.errors import BadRequest, ConfigError, JobCancelled, UnknownTask
 from celeriac.job import Move
@@ -19,10 +21,14 @@ from celeriac.worker.backend import lease_of
 from celeriac.worker.capture import attempt
 from celeriac.worker.file import files_of, told
 from celeriac.worker.process import writer_of
+from celeriac.worker.progress import current_job
 from celeriac.worker.unique import seconds_of
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
+
+logger = logging.getLogger(__name__)
+LONGEST_PAUSE = 2.0  # seconds between two attempts to queue a retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -120,6 +126,21 @@ class JobTask(Task[P, R]):
             except BaseException as error:
                 self._leave(error)
                 raise
+
+    def retry(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask for another try, as Celery's does. While Redis is away the job waits for it here: it has not failed."""
+        pause = 0.1
+        while True:
+            try:
+                return super().retry(*args, **kwargs)
+            except Reject as error:
+                reason = getattr(error, "reason", None)  # missing in the stubs
+                if not isinstance(reason, OperationalError):
+                    raise
+                logger.warning("The next try of job %s is not queued yet: %s", self.request.id, reason)
+            current_job.check()
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
 
     def _told(self, result: Any) -> Any:
         """Return what the job returned, with a reference in the place of each File."""

@@ -1,0 +1,33 @@
+"""The app that is watched: its jobs say when they said what. Gunicorn and Celery run `benchmarks.watch_app`."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from flask import Flask
+
+from celeriac import Celeriac, job, progress
+
+
+@job(name="tick", queue="io")
+def tick(every: float, seconds: float) -> int:
+    """Report progress so often, with the time of the report."""
+    until, n = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        n += 1
+        progress(n, message=repr(time.time()))
+        time.sleep(every)
+    return n
+
+
+@job(name="plus")
+def plus(x: int, y: int) -> int:
+    """Add two numbers."""
+    return x + y
+
+
+flask_app = Flask("watched")
+flask_app.config.from_mapping(BROKER_URL=os.environ.get("BROKER_URL", ""), CELERIAC_HISTORY=False)
+Celeriac(flask_app)
+celery = flask_app.extensions["celery"]
