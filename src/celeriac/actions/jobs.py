@@ -75,9 +75,7 @@ def retry(context: Context, id: str, arguments: Mapping[str, Any] | None = None)
 
     Raises UnknownJob, ExpiredJob, Conflict when it has not ended or cannot be repeated, InvalidArguments.
     """
-    job = record.read(context.client, context.space, id)
-    if not job.done:
-        raise Conflict(f"Job {id} is {job.state}: it has not ended.", "Cancel it, or wait for its end.")
+    job = _ended(context, id)
     edited = None if arguments is None else _bind(context, job, arguments)
     if edited is None and record.revive(context.client, context.space, id, "retried"):
         return None
@@ -85,12 +83,20 @@ def retry(context: Context, id: str, arguments: Mapping[str, Any] | None = None)
     message = again(*kept, "retried", edited) if kept else None
     if message is not None:
         return record.resubmit(context.client, context.space, id, message)
+    job = _ended(context, id)  # its message may be gone because somebody else was first
     if not job.submitted:
         raise Conflict(f"Job {id} was never submitted: it follows job {job.parent}.", "Retry that one.")
     args, kwargs = ([], edited) if edited is not None else (job.args, job.kwargs)
     if args is None or kwargs is None:
         raise Conflict(f"The arguments of job {id} were too large to keep.", "Give them again.")
     context.send(job.task, kwargs, args=tuple(args), id=id, queue=job.queue or None)
+
+
+def _ended(context: Context, id: str) -> record.Record:
+    job = record.read(context.client, context.space, id)
+    if not job.done:
+        raise Conflict(f"Job {id} is {job.state}: it has not ended.", "Cancel it, or wait for its end.")
+    return job
 
 
 def delete(context: Context, id: str) -> None:
