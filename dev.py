@@ -191,7 +191,8 @@ def test(arguments):
     """Run the tests (--fast leaves the slow ones out; names and options go to pytest, in one process)."""
     rest = [argument for argument in arguments if argument != "--fast"]
     quick = ["-m", "not slow"] if "--fast" in arguments else []
-    shared = [] if rest else ["-n", str(min(4, os.cpu_count() or 1)), "--no-loadscope-reorder"]
+    # two processes a core: these tests mostly wait for servers and workers that they started
+    shared = [] if rest else ["-n", str(min(8, 2 * (os.cpu_count() or 1))), "--no-loadscope-reorder"]
     become("-m", "pytest", "--durations=10", *quick, *shared, *rest)
 
 

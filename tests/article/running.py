@@ -47,6 +47,7 @@ class Program:
         self.log = log
         path = os.pathsep.join([str(BIN), os.environ["PATH"]])
         known = {k: v for k, v in os.environ.items() if not k.startswith(("CELERIAC_", "CELERY_", "FLOWER_"))}
+        known.pop("PYTHONUNBUFFERED", None)  # a line must be seen at once without it, as on most machines
         known["CELERIAC_HISTORY"] = "false"  # tests/history has it on; here nobody shall write into var/
         with log.open("ab") as out:
             self.process = subprocess.Popen(

@@ -127,6 +127,7 @@ class Reader:
     # -- the thread ---------
 
     def _run(self, hearing: Hearing) -> None:
+        deaf = False  # said once, however long Redis is away
         while True:
             with self._lock:
                 while not (self._waiting or self._feeds or self.everyone.streams):
@@ -138,8 +139,13 @@ class Reader:
             try:
                 self._note(hearing, hearing.hear(ids, wait))
                 self._work()
+                if deaf:
+                    deaf = False
+                    logger.warning("News of jobs are heard again.")
             except (BrokerError, RedisError, OSError, ValueError) as error:
-                logger.warning("News of jobs cannot be heard for a moment: %s", error)
+                if not deaf:
+                    deaf = True
+                    logger.warning("News of jobs cannot be heard for a while: %s", error)
                 hearing.close()
                 self._rest()
 

@@ -118,8 +118,11 @@ def install(app: Any) -> None:
     def stand_before(**_: Any) -> None:
         for name, level in (("stdout", "info"), ("stderr", "error")):
             stream = getattr(sys, name)
-            if stream is not None and not isinstance(stream, JobPrints):
-                setattr(sys, name, JobPrints(app, stream, level))
+            if stream is None or isinstance(stream, JobPrints):
+                continue
+            if isinstance(stream, io.TextIOWrapper):  # into a file or pipe, too, a line is seen when it is printed
+                stream.reconfigure(line_buffering=True)
+            setattr(sys, name, JobPrints(app, stream, level))
 
     signals.worker_init.connect(stand_before, weak=False, dispatch_uid=f"celeriac-prints-{id(app)}")
 
