@@ -23,7 +23,7 @@ from tests.reach import ROOT, reached
 
 DATABASES = 4096
 TOGETHER = ("tests/history", "tests/record", "tests/console")
-LONGEST = ("tests/record", "tests/chaos", "tests/history", "tests/console")  # first, so that nobody waits for them at the end
+LONGEST = ("tests/record", "tests/chaos", "tests/history", "tests/console")  # first: nobody waits for them at the end
 os.environ["CELERIAC_HISTORY"] = "false"  # tests/history has it on; elsewhere nobody shall write into var/
 
 
