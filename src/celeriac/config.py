@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from celeriac.errors import ConfigError
 
 PREFIX = "CELERIAC_"
+CELERYS_OWN = "CELERY_BROKER_URL"  # set by the `celery` command, from -b or from BROKER_URL
 DEFAULT_BROKER_URL = "redis://localhost:6379/0"
 
 
@@ -58,6 +59,9 @@ class Settings(BaseModel):
     )
     queue_limit: int = Field(
         0, ge=0, description="A queue that holds this many messages takes no more submits (503); 0: no limit."
+    )
+    caller_limit: int = Field(
+        100000, ge=0, description="A caller with this many unfinished jobs submits no more (429); 0: no limit."
     )
     rate_limit: int = Field(
         600, ge=0, description="Unsafe requests that one caller may send in a minute (429 beyond); 0: no limit."
@@ -119,6 +123,8 @@ def load(config: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         findings += [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}." for e in error.errors()]
         settings = Settings()
+    if environ.get(CELERYS_OWN) not in (None, "", environ.get("BROKER_URL"), settings.broker_url):
+        findings.append(f"{CELERYS_OWN} (`celery -b`) is not read: set BROKER_URL.")
     if findings:
         raise ConfigError("Wrong settings. " + " ".join(findings), "See docs/settings.md for every setting.")
     if not settings.result_backend:

@@ -23,6 +23,7 @@ CeleriacError
 ├── Unauthorized         the caller did not say, or prove, who they are
 ├── Forbidden            the caller is known, but may not do this
 ├── RateLimited          the caller asks too often
+│   └── TooManyJobs          the caller has too many unfinished jobs; nothing was queued
 ├── StreamsTaken         no more event streams can be held open here
 ├── Conflict             the job's state does not allow this
 │   └── KeyInFlight          the first request of this idempotency key has no answer yet
@@ -243,6 +244,15 @@ class RateLimited(CeleriacError):
     def __init__(self, message: str, hint: str = "", retry_after: int = 60) -> None:
         super().__init__(message, hint)
         self.retry_after = retry_after
+
+
+class TooManyJobs(RateLimited):
+    """The caller has as many unfinished jobs as one caller may have; nothing was queued."""
+
+    title = "Too many jobs"
+
+    def __init__(self, message: str, hint: str = "Wait until some have ended.", retry_after: int = 5) -> None:
+        super().__init__(message, hint, retry_after)
 
 
 class StreamsTaken(CeleriacError):

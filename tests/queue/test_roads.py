@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from celeriac.stack.valkey import Valkey, find_binary, free_port
+from tests.article.running import ROOT
 from tests.crash import app as jobs
 from tests.crash.harness import Worker, eventually
 
@@ -136,6 +137,25 @@ def test_sentinel_names_the_primary_that_carries_jobs(road: Road, tmp_path: Path
         sentinel.kill()
         sentinel.wait()
         server.kill()
+
+
+def test_the_apps_broker_wins_over_the_environments(road: Road, broker_url: str, tmp_path: Path) -> None:
+    """The `celery` command reads BROKER_URL by itself: the worker must listen where the app submits."""
+    (tmp_path / "fixed.py").write_text(
+        f"from tests.crash import app as jobs\napp = jobs.create(BROKER_URL={broker_url!r}).extensions['celery']\n"
+    )
+    env = {
+        "BROKER_URL": f"redis://127.0.0.1:{free_port()}/0",  # nobody is there
+        "PYTHONPATH": f"{tmp_path}:{ROOT}",
+        "CRASH_LEDGER": str(tmp_path / "ledger"),
+    }
+    command = [sys.executable, "-m", "celery", "-A", "fixed", "worker", "-P", "solo", "-n", "fixed@test", "-l", "INFO"]
+    worker = Worker(command, env, tmp_path / "log")
+    road.made.append(worker)
+    worker.says("fixed@test ready")
+    celery = jobs.create(BROKER_URL=broker_url).extensions["celery"]
+    assert celery.tasks["tests.crash.app.note"].delay("here").get(timeout=30) == "here"
+    celery.close()
 
 
 def test_a_prefix_stands_before_every_key(road: Road, broker_url: str) -> None:

@@ -153,6 +153,19 @@ def test_the_stock_transport_leaves_results_where_they_are() -> None:
     assert config.load(given, {}).result_backend == "redis://b/1"
 
 
+@pytest.mark.parametrize("config_given", [{}, {"BROKER_URL": "redis://localhost:6379/0"}])
+def test_a_broker_given_in_celerys_own_way_is_refused(config_given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="celery -b"):
+        config.load(config_given, {"CELERY_BROKER_URL": "redis://elsewhere:6379/0"})
+
+
+def test_the_broker_of_the_environment_that_the_celery_command_passes_on_is_no_other() -> None:
+    same = {"BROKER_URL": "redis://elsewhere/0", "CELERY_BROKER_URL": "redis://elsewhere/0"}
+
+    assert config.load({}, same).broker_url == "redis://elsewhere/0"
+    assert config.load({"BROKER_URL": "redis://app/0"}, same).broker_url == "redis://app/0"
+
+
 @pytest.mark.slow
 def test_a_worker_does_not_start_on_a_server_that_throws_jobs_away(client: Any, own: Valkey) -> None:
     client.config_set("maxmemory-policy", "allkeys-lru")

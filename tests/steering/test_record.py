@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from celeriac import actions
 from celeriac.actions import Context
 from celeriac.errors import Conflict, ExpiredJob, InvalidArguments, UnknownJob, UnknownTask
 from celeriac.job import Move
+from celeriac.queue.message import ANEW_HEADER
 from celeriac.store import moves, record
 from celeriac.store.record import Record
 from tests.steering.steered import Hand
@@ -200,6 +202,43 @@ def test_of_many_retries_at_once_one_is_done(context: Context, hand: Hand) -> No
 
     assert done.count(True) == 1
     assert len(hand.take(n=9)) == 1
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_of_many_that_retry_a_job_that_succeeded_at_once_one_does(context: Context, hand: Hand, turn: int) -> None:
+    """Its message is not kept: a new one is made, and the move that publishes it looks whether the job has ended."""
+    id = actions.submit(context, "steered_double", {"n": turn})
+    hand.end(hand.start())
+    together = threading.Barrier(8)
+
+    def retry(_: int) -> bool:
+        together.wait(60)
+        try:
+            actions.retry(context, id)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(retry, range(8)))
+
+    assert done.count(True) == 1
+    assert len(hand.take(n=9)) == 1
+
+
+def test_a_retry_that_finds_the_job_running_again_or_deleted_says_so(context: Context, hand: Hand) -> None:
+    """What the slower of two hears, who had looked while the job was still over."""
+    id = actions.submit(context, "steered_double", {"n": 1})
+    anew = {"id": id, "headers": {ANEW_HEADER: True}}
+    task = context.jobs.find("steered_double").celery_name
+
+    with pytest.raises(Conflict, match="is queued: it has not ended"):
+        context.send(task, {"n": 1}, **anew)
+    hand.end(hand.start())
+    actions.delete(context, id)
+    with pytest.raises(UnknownJob):
+        context.send(task, {"n": 1}, **anew)
+    assert hand.take() == []
 
 
 def test_a_job_that_has_not_ended_is_not_retried_or_deleted(context: Context) -> None:

@@ -12,7 +12,10 @@ from celeriac.store.moves import Space
 
 
 class Send(Protocol):
-    """Submits a job by its Celery name and returns its id. Raises BrokerUnavailable, QueueFull: nothing was queued."""
+    """Submits a job by its Celery name and returns its id.
+
+    Raises BrokerUnavailable, QueueFull, TooManyJobs: nothing was queued.
+    """
 
     def __call__(
         self,

@@ -13,6 +13,7 @@ from celeriac.actions.context import Context
 from celeriac.errors import Conflict, InvalidArguments
 from celeriac.job import State
 from celeriac.queue.again import again
+from celeriac.queue.message import ANEW_HEADER
 from celeriac.store import moves, record, wake
 from celeriac.store.connection import reachable
 from celeriac.store.queues import revoked
@@ -37,7 +38,7 @@ def submit(
     """Queue a job of the task with this name and return its id: from now on it is kept.
 
     `delay` is in seconds, `run_at` aware; `priority` 0 is the most urgent, 9 the least. Raises UnknownTask,
-    InvalidArguments (with one entry per field), BrokerUnavailable, QueueFull; then nothing was queued.
+    InvalidArguments (with one entry per field), BrokerUnavailable, QueueFull, TooManyJobs; then nothing was queued.
     """
     spec = context.jobs.find(task)
     bound = spec.bind(arguments)
@@ -89,7 +90,7 @@ def retry(context: Context, id: str, arguments: Mapping[str, Any] | None = None)
     args, kwargs = ([], edited) if edited is not None else (job.args, job.kwargs)
     if args is None or kwargs is None:
         raise Conflict(f"The arguments of job {id} were too large to keep.", "Give them again.")
-    context.send(job.task, kwargs, args=tuple(args), id=id, queue=job.queue or None)
+    context.send(job.task, kwargs, args=tuple(args), id=id, queue=job.queue or None, headers={ANEW_HEADER: True})
 
 
 def _ended(context: Context, id: str) -> record.Record:

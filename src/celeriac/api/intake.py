@@ -19,7 +19,15 @@ from celeriac.api.bodies import idempotency_key
 from celeriac.api.door import caller, visit
 from celeriac.api.once import Told, once
 from celeriac.api.parts import context
-from celeriac.errors import BrokerUnavailable, ExpiredJob, KeyInFlight, KeyReused, QueueFull, UnknownJob
+from celeriac.errors import (
+    BrokerUnavailable,
+    ExpiredJob,
+    KeyInFlight,
+    KeyReused,
+    QueueFull,
+    TooManyJobs,
+    UnknownJob,
+)
 from celeriac.job import State
 from celeriac.queue.message import ONCE_HEADER
 from celeriac.registry.openapi import Answer, Parameter
@@ -27,7 +35,7 @@ from celeriac.registry.value import JSON
 from celeriac.store.known import is_known
 from celeriac.store.record import Record
 
-HELD = (KeyInFlight, KeyReused, QueueFull)
+HELD = (KeyInFlight, KeyReused, QueueFull, TooManyJobs)
 KEY: dict[str, JSON] = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 SUBMITTING = (
     Parameter("Idempotency-Key", "header", "Equal requests with this key make one job; kept for a day.", KEY),

@@ -36,7 +36,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
     retention = 86400.0
     from_transport_options = (
         *kombu_redis.Channel.from_transport_options,
-        *("lease", "max_losses", "retention", "batch", "hold", "publish_timeout", "queue_limit"),
+        *("lease", "max_losses", "retention", "batch", "hold", "publish_timeout", "queue_limit", "caller_limit"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

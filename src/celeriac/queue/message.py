@@ -14,6 +14,7 @@ ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "trace
 ITS_OWN = {"celeriac_callback": "callback_url"}
 SAME_HEADER = "celeriac_same"  # [what makes a submission the same as another, seconds]
 ONCE_HEADER = "celeriac_once"  # whoever submits may be repeating themselves
+ANEW_HEADER = "celeriac_anew"  # the job ended, and runs again
 RESTORED_HEADER = "celeriac_restored"  # what the history knows of a job that Redis has forgotten
 RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "fence", "reason")
 OPTIONS_LIMIT = 2048  # bytes
@@ -54,6 +55,11 @@ def restored_of(headers: dict[str, Any]) -> dict[str, int | str]:
 def is_once(headers: dict[str, Any]) -> bool:
     """Strip the mark of a submission that may be a repetition; return whether it was there."""
     return headers.pop(ONCE_HEADER, None) is True
+
+
+def is_anew(headers: dict[str, Any]) -> bool:
+    """Strip the mark of a job that ended and runs again; return whether it was there."""
+    return headers.pop(ANEW_HEADER, None) is True
 
 
 def same_of(headers: dict[str, Any], body: Any) -> tuple[str, float]:

@@ -16,14 +16,18 @@ from typing import Any
 from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps as kombu_dumps
 
-from celeriac.errors import BrokerUnavailable, QueueFull
+from celeriac.errors import BrokerUnavailable, QueueFull, TooManyJobs
 from celeriac.queue import message as envelope
-from celeriac.store import clients, moves
+from celeriac.store import clients, moves, record
 
 ARGUMENTS_LIMIT = 4096  # bytes of a job's arguments that its record keeps
 BEHALF_LIMIT = 200  # characters of who and which request submitted it
 OWN_LIMIT = 2048  # characters of a URL
 LINKS = ("parent_id", "root_id", "group")
+BEYOND: tuple[tuple[bytes, type[QueueFull | TooManyJobs], str], ...] = (
+    (b"full", QueueFull, "their queues hold their limit"),
+    (b"many", TooManyJobs, "their caller has as many unfinished jobs as is allowed"),
+)
 ON_TIME = 0.8  # of the producer's patience; the rest is the reply's way back
 
 
@@ -40,6 +44,7 @@ class Publishing:
 
     publish_timeout = 1.5
     queue_limit = 0
+    caller_limit = 0
     global_keyprefix: str
     redis: Any
     space: moves.Space
@@ -76,11 +81,18 @@ class Publishing:
             outcome = self._publish(replace(submission, deadline=self._deadline()))
         if outcome == "late":
             raise OperationalError(f"Redis took longer than {self.publish_timeout} s; nothing was queued.")
+        self._refuse(outcome, submission)
+        self._touch(queue)
+
+    def _refuse(self, outcome: str, asked: moves.Submission) -> None:
         if outcome == "full":
-            raise QueueFull(f"Queue {queue} holds its limit of {self.queue_limit} messages.")
+            raise QueueFull(f"Queue {asked.queue} holds its limit of {self.queue_limit} messages.")
+        if outcome == "many":
+            raise TooManyJobs(f"{asked.owner} has {asked.most} unfinished jobs, as many as one caller may have.")
         if outcome.startswith("same "):
             raise SameJob(outcome.removeprefix("same "))
-        self._touch(queue)
+        if asked.fence == moves.ANEW:
+            record.verdict(asked.id, b"" if outcome == "gone" else outcome.encode())
 
     def _publish(self, submission: moves.Submission) -> str:
         try:
@@ -110,7 +122,7 @@ class Publishing:
         priority = self._get_message_priority(message, reverse=False)  # type: ignore[attr-defined]
         key = self.global_keyprefix + self._q_for_pri(queue, priority)  # type: ignore[attr-defined]
         fence, restored = envelope.fence_of(headers), envelope.restored_of(headers)
-        once = envelope.is_once(headers)
+        once, anew = envelope.is_once(headers), envelope.is_anew(headers)
         same, same_for = envelope.same_of(headers, message["body"]) if deadline else ("", 0.0)  # a batch has no replies
         id, task = headers.get("id"), headers.get("task")
         raw = _dumps(message)
@@ -126,19 +138,22 @@ class Publishing:
         for header, name in (envelope.ON_BEHALF | envelope.ITS_OWN).items():
             if isinstance(value := headers.get(header), str):
                 fields[name] = value[: BEHALF_LIMIT if header in envelope.ON_BEHALF else OWN_LIMIT]
+        owner = fields.get("owner", "")
         if nesting := headers.get("replaced_task_nesting"):
             fields["nesting"] = int(nesting)
         if options := envelope.options_of(headers, properties):
             fields["options"] = options
         if restored:
             fence, fields = moves.RESTORED, fields | restored
-        if once:
-            fence = moves.ONCE
+        if once or anew:
+            fence = moves.ONCE if once else moves.ANEW
         # a running job's own retry or follower is never refused: it was accepted together with that job
-        cap = 0 if (fence and not once) or headers.get("parent_id") else self.queue_limit
+        accepted = (fence and not once) or headers.get("parent_id")
+        cap, most = (0, 0) if accepted else (self.queue_limit, self.caller_limit)
         return moves.Submission(
             key, queue, raw, id, task, retries if isinstance(retries, int) else 0, properties["delivery_tag"],
             envelope.delay_of(headers), deadline, cap, fence, fields, envelope.followers(text), same, same_for,
+            owner, most if owner else 0,
         )  # fmt: skip
 
     def _deadline(self) -> int:
@@ -162,9 +177,10 @@ class _Checked:
 
     def execute(self) -> Any:
         replies = self._pipeline.execute()
-        refused = sum(1 for reply in replies if isinstance(reply, list) and reply and reply[0] == b"full")
-        if refused:
-            raise QueueFull(f"{refused} of {len(replies)} messages were refused: their queues hold their limit.")
+        for word, error, why in BEYOND:
+            refused = sum(1 for reply in replies if isinstance(reply, list) and reply and reply[0] == word)
+            if refused:
+                raise error(f"{refused} of {len(replies)} messages were refused: {why}.")
         return replies
 
 

@@ -71,5 +71,5 @@ def options(settings: Settings) -> dict[str, Any]:
     }
     if settings.transport == "stock":
         return common | {"socket_timeout": None}
-    names = ("lease", "max_losses", "retention", "batch", "hold", "publish_timeout", "queue_limit")
+    names = ("lease", "max_losses", "retention", "batch", "hold", "publish_timeout", "queue_limit", "caller_limit")
     return common | {name: getattr(settings, name) for name in names}

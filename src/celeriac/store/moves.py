@@ -10,7 +10,7 @@ from celeriac.job import Move
 from celeriac.store.clients import NoScriptError
 from celeriac.store.scripts import Arg, Client, Script, script
 
-RESTORED, ONCE = -1, -2
+RESTORED, ONCE, ANEW = -1, -2, -3
 RESULT_PREFIX = "celery-task-meta-"  # Celery's own key of a result (celery/backends/base.py)
 
 
@@ -36,9 +36,9 @@ class Space:
 class Submission:
     """One message on its way in; `delay` in seconds, `fence` names the attempt that publishes its own retry.
 
-    A fence of RESTORED: a job that Redis has forgotten, queued only where nothing is known of it; a fence of ONCE: the
-    same, for whoever may be repeating themselves. Of submissions with the same `same` one alone is queued while it
-    waits, and for `same_for` seconds.
+    A fence of RESTORED: a job that Redis forgot, queued only where nothing is known of it; of ONCE: the same, for
+    whoever may be repeating themselves; of ANEW: one that ended and runs again. Of submissions with the same `same` one
+    alone is queued while it waits, and for `same_for` seconds. `owner` may have `most` unfinished jobs (0: no limit).
     """
 
     key: str
@@ -56,6 +56,8 @@ class Submission:
     followers: Sequence[tuple[str, str, str]] = ()
     same: str = ""
     same_for: float = 0.0
+    owner: str = ""
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def publish_args(space: Space, s: Submission) -> tuple[Arg, ...]:
     followers = [word for follower in s.followers for word in follower]
     delay = -1 if s.delay is None else ms(s.delay) + 1  # both clocks are cut to milliseconds: never before its time
     head = (s.key, s.queue, s.raw, s.id, s.task, s.retries, s.tag, delay, s.deadline, s.cap, s.fence)
-    return (*space.head(), *head, len(fields), *fields, len(followers), *followers, s.same, ms(s.same_for))
+    tail = (s.same, ms(s.same_for), s.owner, s.most)
+    return (*space.head(), *head, len(fields), *fields, len(followers), *followers, *tail)
 
 
 def publish(client: Client, space: Space, submission: Submission) -> tuple[str, int]:
@@ -154,12 +157,7 @@ def fetch(
 
 
 def tend(
-    client: Client,
-    space: Space,
-    tokens: Sequence[str],
-    worker: str = "",
-    info: str = "",
-    forget: float = 60.0,
+    client: Client, space: Space, tokens: Sequence[str], worker: str = "", info: str = "", forget: float = 60.0
 ) -> Tended:
     """Renew the leases of these deliveries, promote and reclaim; register the worker when it has a name."""
     reply = script("tend")(client, *space.head(), worker, info, ms(forget), *tokens)

@@ -17,7 +17,7 @@ from celeriac.store.moves import RESULT_PREFIX, Space
 from celeriac.store.replies import Client, load, load_object, moment
 from celeriac.store.scripts import Arg, script
 
-INTERNAL = ("started", "former", "lines", "trail", "cut")
+INTERNAL = ("started", "former", "lines", "trail", "cut", "counted")
 PAGE = 200  # log lines per round trip
 
 

@@ -25,7 +25,12 @@ JSON_ONLY = (
     "result_serializer",
     "task_serializer",
 )
-ELSEWHERE = {"broker_url": "BROKER_URL", "result_backend": "RESULT_BACKEND"}
+ELSEWHERE = {
+    "broker_url": "BROKER_URL",
+    "broker_read_url": "BROKER_URL",
+    "broker_write_url": "BROKER_URL",
+    "result_backend": "RESULT_BACKEND",
+}
 #: Names before Celery 4 and the ones tutorials use; Celery reads none of them from a Flask config.
 OLD_PREFIXES = ("CELERY_", "CELERYD_", "CELERYBEAT_")
 #: Modules that a worker imports at its start.
@@ -82,6 +87,8 @@ def _joined(given: Mapping[str, Any]) -> dict[str, Any]:
 def _defaults(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": settings.broker_url,
+        "broker_read_url": settings.broker_url,  # the `celery` command lets the environment win over broker_url alone
+        "broker_write_url": settings.broker_url,
         "result_backend": _result_backend(settings),
         "broker_transport_options": queue.options(settings),
         "result_backend_transport_options": {

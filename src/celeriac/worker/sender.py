@@ -36,7 +36,7 @@ class Sender:
     ) -> str:
         """Submit a job of this Celery name and return its id; it is queued when this returns.
 
-        Raises BrokerUnavailable and QueueFull, and then nothing was queued.
+        Raises BrokerUnavailable, QueueFull, TooManyJobs (and Conflict for one that is to run anew): nothing was queued.
         """
         given = {"task_id": id, "queue": queue, "priority": priority, "countdown": delay, "eta": run_at}
         options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

@@ -65,6 +65,7 @@ local function end_attempt(at)
     if not handed_over(r[6], fence) then
       call('HSET', rec, 'state', to, 'reason', 'after its parent')
       call('HDEL', rec, 'tag')
+      delist(id)
       call('PEXPIRE', rec, KEEP * 7)
       journal(id, to, fence, now, 'replaced')
     end

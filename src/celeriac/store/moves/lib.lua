@@ -95,12 +95,26 @@ local function store_end(id, state, why)
   call('PUBLISH', RESULT .. id, meta)
 end
 
+-- How many unfinished jobs each caller has: a record that counts says for whom.
+local function enlist(id, owner)
+  owner = owner or call('HGET', record(id), 'owner') or ''
+  if owner == '' or call('HSETNX', record(id), 'counted', owner) == 0 then return end
+  call('HINCRBY', P .. 'unfinished', owner, 1)
+end
+local function delist(id)
+  local owner = call('HGET', record(id), 'counted')
+  if not owner then return end
+  call('HDEL', record(id), 'counted')
+  if call('HINCRBY', P .. 'unfinished', owner, -1) < 1 then call('HDEL', P .. 'unfinished', owner) end
+end
+
 -- Closes a record: state, end, the time after which it is forgotten, and a tombstone that outlives it (410, not 404).
 -- What was to follow a cancelled or lost job, and is not published yet, ends too (Celery itself sees to failures).
 local function close(id, state, now, reason)
   local key = record(id)
   call('HSET', key, 'state', state, 'finished_at', int(now), 'reason', reason or '')
   call('HINCRBY', P .. 'totals', state, 1)
+  delist(id)
   call('PEXPIRE', key, KEEP)
   call('PEXPIRE', P .. 'log:' .. id, KEEP)
   call('SET', P .. 'gone:' .. id, state, 'PX', KEEP * 7)

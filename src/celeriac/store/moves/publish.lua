@@ -1,17 +1,21 @@
 -- Record, message and wake-up of one submission, or none of them.
 -- ARGV: list key, queue, raw message, id, task, retries, delivery tag, delay (ms, -1 none), deadline (ms, 0 none),
 --       queue cap (0 none), fence of the attempt that publishes its own retry (0 none, -1 a job restored from the
---       history, -2 whoever submits may be repeating it: queued only where nothing is known of it), n, (field, value) × n/2 (the first is `args`),
+--       history, -2 whoever submits may be repeating it: queued only where nothing is known of it, -3 a job that ended
+--       and runs again), n, (field, value) × n/2 (the first is `args`),
 --       m, (id, task, `chain` | `body`) × m/3 of the jobs that follow this one in its chain, or its chord's body,
---       what makes it the same as another submission ('' nothing), and for how long (ms).
--- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | cancelled | same <id>.
+--       what makes it the same as another submission ('' nothing), for how long (ms),
+--       whose unfinished jobs it is counted with ('' nobody's), and how many of them there may be (0 no limit).
+-- Reply: {outcome, now}; outcome: queued | scheduled | duplicate | superseded | late | full | many | cancelled |
+--        same <id> | !<state> (it has not ended) | gone.
 -- Race closed: a producer that gave up waiting (deadline) never finds its job queued afterwards.
 local now = time()
 local key, queue, raw, id, task, retries, tag = A(1), A(2), A(3), A(4), A(5), N(6), A(7)
 local delay, deadline, cap, fence, n = N(8), N(9), N(10), N(11), N(12)
 if deadline > 0 and now > deadline then return { 'late', int(now) } end
 local base = 13 + n
-local same, unique_for = A(base + N(base) + 1), N(base + N(base) + 2)
+local tail = base + N(base)
+local same, unique_for, owner, most = A(tail + 1), N(tail + 2), A(tail + 3), N(tail + 4) or 0
 local claim = P .. 'unique:' .. (same or '')
 if same and same ~= '' and call('EXISTS', record(id)) == 0 then -- the next of a chain is known, and is waited for
   local other, ends = (call('GET', claim) or ''):match('^(.*) (%d+)$')
@@ -21,8 +25,9 @@ if same and same ~= '' and call('EXISTS', record(id)) == 0 then -- the next of a
     return { 'same ' .. other, int(now) }
   end
 end
-if cap > 0 and call('LLEN', key) >= cap then return { 'full', int(now) } end
+local full = cap > 0 and call('LLEN', key) >= cap and 'full'
 if id == '' then
+  if full then return { full, int(now) } end
   call('LPUSH', key, raw)
   ring(queue)
   call('PEXPIRE', P .. 'bell:' .. queue, KEEP) -- replies of remote control have a queue of their own for each caller
@@ -30,14 +35,20 @@ if id == '' then
 end
 local rec = record(id)
 local r = call('HMGET', rec, 'state', 'retries', 'tag', 'fence', 'cancel')
-if fence < 0 and (r[1] or call('EXISTS', P .. 'gone:' .. id) == 1) then return { 'duplicate', int(now) } end
+if r[3] and r[3] == tag then return { 'duplicate', int(now) } end -- asked again, for a reply was lost
+if fence == -3 then
+  if not (r[1] and MOVES.resubmit.from[r[1]]) then return { r[1] and '!' .. r[1] or 'gone', int(now) } end
+elseif fence < 0 and (r[1] or call('EXISTS', P .. 'gone:' .. id) == 1) then
+  return { 'duplicate', int(now) }
+end
+if most > 0 and tonumber(call('HGET', P .. 'unfinished', owner) or 0) >= most then full = 'many' end
+if full then return { full, int(now) } end
 local state = delay > 0 and 'scheduled' or 'queued'
 if not r[3] and r[1] and TERMINAL[r[1]] then return { 'cancelled', int(now) } end -- cancelled before its parent was done
 if r[1] and not TERMINAL[r[1]] then call('PERSIST', rec) end
 if r[3] then
   local given = {}
   for i = 1, n, 2 do given[A(12 + i)] = A(13 + i) end
-  if r[3] == tag then return { 'duplicate', int(now) } end
   if fence > 0 then -- an attempt asks for its own retry: it must still own the job
     if TERMINAL[r[1]] or tonumber(r[4] or 0) ~= fence then count('late_retries') return { 'superseded', int(now) } end
     if r[5] then return { 'cancelled', int(now) } end
@@ -83,6 +94,7 @@ else
   ring(queue)
 end
 call('HSET', rec, unpack(fields))
+if owner and owner ~= '' then enlist(id, owner) end
 journal(id, state, nil, now, fence == -1 and 'restored' or '')
 if same and same ~= '' then -- longer than it lasts: while the job waits, another one is still the same
   call('SET', claim, id .. ' ' .. int(now + unique_for), 'PX', int(unique_for + 7 * KEEP))

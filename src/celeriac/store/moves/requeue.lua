@@ -20,6 +20,7 @@ end
 for i = 1, N(10) do fields[#fields + 1] = A(10 + i) end
 reopen(id, now, true)
 call('HSET', rec, 'due', int(now), unpack(fields)) -- ready from now on
+enlist(id)
 if N(10) > 1 and A(11) == 'args' and A(12) == '' then keep_body(id, raw) end
 call('LPUSH', key, raw)
 ring(queue)

@@ -6,5 +6,6 @@ local r = call('HMGET', rec, 'state', 'waits')
 if r[1] ~= 'cancelled' or not r[2] then return '' end
 reopen(id, now, true)
 call('HSET', rec, 'state', MOVES.resubmit.to, 'reason', A(2))
+enlist(id)
 journal(id, MOVES.resubmit.to, nil, now, A(2))
 return MOVES.resubmit.to
