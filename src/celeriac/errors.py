@@ -15,6 +15,8 @@ CeleriacError
 ├── UnknownTask          no such task is registered
 ├── UnknownFile          no file is kept under this id
 ├── UnknownQueue         no message, worker or task names this queue
+├── UnknownWorker        no worker of this name was heard of lately
+├── WorkerSilent         a worker did not answer what it was told
 ├── BadRequest           the request cannot be understood
 │   ├── TooLarge             its body is over the limit
 │   └── WrongMediaType       its body is not JSON
@@ -151,6 +153,22 @@ class UnknownQueue(CeleriacError):
     status = 404
     exit_code = 2
     title = "Unknown queue"
+
+
+class UnknownWorker(CeleriacError):
+    """No worker of this name was heard of lately."""
+
+    status = 404
+    exit_code = 2
+    title = "Unknown worker"
+
+
+class WorkerSilent(CeleriacError):
+    """The worker did not answer in time; it may still do as it was told."""
+
+    status = 504
+    exit_code = 69
+    title = "Worker silent"
 
 
 class BadRequest(CeleriacError):

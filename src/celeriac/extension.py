@@ -32,6 +32,7 @@ from celeriac.store.tokens import TokenStore
 from celeriac.store.wakes import Wakes
 from celeriac.watch import Watch
 from celeriac.worker.app import CeleryApp, NotSubmitted, make_celery
+from celeriac.worker.command import Commander
 from celeriac.worker.process import space_of
 from celeriac.worker.sender import Sender
 
@@ -128,7 +129,7 @@ class Installed:
 
 def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
     space, send = space_of(celery), Sender(celery)
-    context = Context(celery.client, space, celery.jobs, send, send.max_retries)
+    context = Context(celery.client, space, celery.jobs, send, Commander(celery), send.max_retries)
     tokens = Tokens(TokenStore(celery.client, space))
     watch = Watch(
         lambda: Wakes(settings.broker_url, space, settings.publish_timeout), settings.waits,

@@ -38,6 +38,7 @@ class Shop:
         }
         self.app: Flask = make_app(**self.env)
         self._server: Program | None = None
+        self._workers: list[Program] = []
 
     def open(self) -> None:
         """Start the server, and wait until it answers."""
@@ -53,6 +54,20 @@ class Shop:
         if self._server:
             self._server.stop()
             self._server = None
+
+    def end(self) -> None:
+        """Stop the workers, and the server."""
+        for worker in self._workers:
+            worker.stop()
+        self.close()
+
+    def worker(self, name: str, *options: str) -> Program:
+        """Return a worker that is ready; it ends with the shop, if not before."""
+        command = ["celery", "-A", MODULE, "worker", "-n", f"{name}@test", "-l", "INFO", *options]
+        started = Program(command, self.folder / f"{name}.log", self.env)
+        self._workers.append(started)
+        started.says(f"{name}@test ready")
+        return started
 
     def token(self, owner: str, *scopes: str) -> str:
         """Return the text of a new token."""
@@ -86,16 +101,11 @@ def shop(valkey: Valkey, _numbers: Iterator[int], tmp_path_factory: pytest.TempP
     made = Shop(tmp_path_factory.mktemp("shop"), broker_url, CELERIAC_LOCAL="1")
     history.of(made.app).upgrade()
     made.open()
-    worker = Program(
-        ["celery", "-A", MODULE, "worker", "-Q", "celery,io", "-P", "threads", "-c", "8", "-n", "shop@test",
-         "-l", "INFO"], made.folder / "worker.log", made.env,
-    )  # fmt: skip
     try:
-        worker.says("shop@test ready")
+        made.worker("shop", "-Q", "celery,io", "-P", "threads", "-c", "8")
         yield made
     finally:
-        worker.stop()
-        made.close()
+        made.end()
 
 
 @pytest.fixture(scope="package")

@@ -52,6 +52,22 @@ def test_ann_sees_the_worker_and_how_busy_it_is(ann: Person, shop: Shop) -> None
     shop.open_gate(gate)
 
 
+def test_ann_gives_a_worker_more_room_and_shuts_it_down(ann: Person, shop: Shop) -> None:
+    extra = shop.worker("extra", "-P", "prefork", "-c", "1", "-Q", "extra")
+    ann.opens("workers")
+    ann.presses("Resize extra@test")
+    ann.types("Size of its pool", "2")
+    ann.presses("Resize", "dialog")
+    ann.sees("0 of 2", "tr[data-name='extra@test']")
+
+    ann.presses("Shut down extra@test")
+    ann.sees("It runs nothing now", "dialog")
+    ann.presses("Shut it down")
+
+    ann.sees_no("extra@test", "[aria-label=Workers]")
+    assert extra.process.wait(60) == 0
+
+
 def test_ann_requeues_a_dead_letter(ann: Person, shop: Shop) -> None:
     id = shop.submit("add", queue="letters", x=1)
     hand = Hand(shop.app.extensions["celeriac"].context)

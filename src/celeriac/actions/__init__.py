@@ -1,18 +1,21 @@
-"""What one may ask: submit, cancel, retry, forget, pause. Speaks to nobody but the store and a function that sends.
+"""What one may ask: submit, cancel, retry, forget, pause. Speaks to the store, and by functions it is given.
 
 1. `Context` is what an app gives: its Redis, its tasks, its way of submitting.
-2. `jobs` acts on one job, `queues` on a queue or on dead letters; each raises errors of ours, with their remedy.
+2. `jobs` acts on one job, `queues` on a queue or on dead letters, `workers` on a worker; each raises errors of ours,
+   with their remedy.
 3. `waiting` says why a job does not run yet.
 
 HTTP, the console and the command line call these, so that they allow, refuse and say the same.
 """
 
-from celeriac.actions.context import Context, Send
+from celeriac.actions.context import Command, Context, Send
 from celeriac.actions.jobs import cancel, delete, retry, submit, wait
 from celeriac.actions.queues import pause, purge, purge_dead, release, requeue, resume
 from celeriac.actions.waiting import Waiting, waiting
+from celeriac.actions.workers import resize, shut_down
 
 __all__ = [
+    "Command",
     "Context",
     "Send",
     "Waiting",
@@ -23,8 +26,10 @@ __all__ = [
     "purge_dead",
     "release",
     "requeue",
+    "resize",
     "resume",
     "retry",
+    "shut_down",
     "submit",
     "wait",
     "waiting",

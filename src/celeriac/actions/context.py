@@ -32,12 +32,20 @@ class Send(Protocol):
     ) -> str: ...
 
 
+class Command(Protocol):
+    """Tells a worker something and returns its answer. Raises WorkerSilent, BrokerUnavailable."""
+
+    def __call__(self, worker: str, command: str, **arguments: Any) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One app's Redis client and keys, its tasks, its way of submitting; `max_retries` tells a task's limit."""
+    """One app's Redis client and keys, its tasks, its ways of submitting and of telling workers; `max_retries` tells a
+    task's limit."""
 
     client: Any
     space: Space
     jobs: Registry
     send: Send
+    command: Command
     max_retries: Callable[[str], int | None]

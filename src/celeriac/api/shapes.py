@@ -51,6 +51,12 @@ class LinkWanted(_Sent):
     )
 
 
+class PoolSize(_Sent):
+    """How many jobs a worker may run at once."""
+
+    size: int = Field(ge=1, le=1000, description="Slots of its pool.")
+
+
 class SignIn(_Sent):
     """Whoever signs in to the console."""
 
@@ -209,6 +215,7 @@ class Worker(BaseModel):
     alive: bool
     running: int
     total: int
+    stopping: bool = Field(description="It takes no more jobs, and ends.")
 
 
 class Workers(BaseModel):

@@ -14,7 +14,8 @@ from celeriac.store.replies import Client, load_object
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker; `alive` while it was heard within half a lease. `running` and `total` count jobs."""
+    """One worker; `alive` while it was heard within half a lease, `stopping` once it takes no more jobs.
+    `running` and `total` count jobs."""
 
     name: str
     queues: tuple[str, ...]
@@ -27,6 +28,7 @@ class Worker:
     alive: bool
     running: int
     total: int
+    stopping: bool = False
 
 
 def list_workers(client: Client, space: Space) -> list[Worker]:
@@ -63,6 +65,7 @@ def _worker(name: str, at: float, raw: bytes, now: int, lease: float) -> Worker:
         now - at <= lease * 500,
         _count(info, "running"),
         _count(info, "total"),
+        info.get("stopping") is True,
     )
 
 

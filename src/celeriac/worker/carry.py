@@ -50,6 +50,11 @@ class Processes(AsynPool):
                 if isinstance(request, Request):
                     request.begin()
 
+    def _worker_active(self, worker: Any) -> bool:
+        """Whether a process has a job, also one that it was given and has not acknowledged: shrinking spares it."""
+        given = any(job._write_to is worker for job in tuple(self._cache.values()))
+        return given or bool(super()._worker_active(worker))
+
     def flush(self) -> None:
         """Forget what was not given to a child yet.
 

@@ -1,10 +1,17 @@
-"""Remote control where Celery's own says "ok" and does nothing. Speaks Celery; workers import it at start."""
+"""Remote control where Celery's own says "ok" and does nothing, or ends what runs. Speaks Celery.
+
+Workers import it at their start. A command answers `{"ok": …}`, or `{"error": sentence}` for what this worker cannot.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 from celery.worker import control
+
+from celeriac.worker.command import PREFIX
 
 _stock: Any = control.Panel.data["time_limit"]
 
@@ -23,3 +30,43 @@ def time_limit(
     # (celery/worker/request.py, create_request_cls): build it again.
     state.consumer.update_strategies()
     return answer
+
+
+@control.control_command(name=f"{PREFIX}resize", args=[("size", int)], signature="<size>")
+def resize(state: Any, size: int, **_: Any) -> dict[str, Any]:
+    """Give the pool this many slots; Celery's own pool_shrink miscounts when some processes are busy."""
+    consumer, pool = state.consumer, state.consumer.pool
+    before = pool.num_processes
+    problem = ""
+    if consumer.controller.autoscaler:
+        problem = "Its size follows its load: the worker was started with --autoscale."
+    elif not hasattr(pool, "grow"):
+        problem = "The solo pool runs one job at a time: start the worker with another pool (-P) for more."
+    else:
+        problem = _resize(pool, size - before)
+        if pool.num_processes != before:
+            consumer._update_prefetch_count(pool.num_processes - before)
+    return {"error": problem} if problem else {"ok": pool.num_processes}
+
+
+def _resize(pool: Any, more: int) -> str:
+    """Grow or shrink the pool; return why it could not, or not all the way."""
+    try:
+        if more > 0:
+            pool.grow(more)
+        elif more < 0:
+            pool.shrink(-more)
+    except NotImplementedError as error:
+        return str(error)
+    except ValueError:  # billiard has ended those that were idle, and says that the rest is busy
+        return f"It has {pool.num_processes} now: the others are busy. Try again when their jobs have ended."
+    return ""
+
+
+@control.control_command(name=f"{PREFIX}shut_down")
+def shut_down(state: Any, **_: Any) -> dict[str, Any]:
+    """End as on SIGTERM: within the grace, and nothing is lost. Celery's own `shutdown` would wait without an end."""
+    if not callable(signal.getsignal(signal.SIGTERM)):  # as in a test's own process
+        return {"error": "It runs inside another program, which alone can end it."}
+    os.kill(os.getpid(), signal.SIGTERM)
+    return {"ok": "It stops."}

@@ -72,6 +72,7 @@ class Leases(bootsteps.StartStopStep):
             "host": socket.gethostname(), "pid": os.getpid(), "started": self.started,
             "running": len(worker_state.active_requests),
             "total": sum(worker_state.total_count.values()),
+            "stopping": worker_state.should_stop is not None,
         })  # fmt: skip
 
     def _cancel(self, consumer: Any, token: str) -> None:
