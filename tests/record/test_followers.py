@@ -96,6 +96,7 @@ def test_a_cancelled_member_of_a_chord_ends_the_chord(desk: Desk, add: Any, tota
     eventually(lambda: desk.client.llen(queue) == 0, "its message is dropped")
 
 
+@pytest.mark.slow
 def test_a_chord_whose_member_ended_just_before_its_worker_died_goes_on(broker_url: str, start_worker: Start) -> None:
     """Its end was written, its part of the chord was not counted: the message is still there, and tells."""
     desk = Desk(broker_url)

@@ -95,6 +95,7 @@ def test_an_app_that_cannot_be_imported_ends_the_whole(start: Callable) -> None:
     assert stack.processes() == {}
 
 
+@pytest.mark.slow
 def test_data_that_another_one_uses(start: Callable, tmp_path: Path) -> None:
     server = Valkey(tmp_path / "data" / "valkey").start()
     try:

@@ -180,6 +180,7 @@ def test_an_inner_address_is_never_called_and_the_job_is_none_the_worse(celery: 
     assert record.read(celery.client, space_of(celery), id).state is State.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_after_the_last_try_it_has_failed_and_can_be_replayed(app: Flask, celery: Any, running: None) -> None:
     with receiver(500) as there:
         submit(there.url)
