@@ -9,7 +9,8 @@ CeleriacError
 │   └── QueueFull            the queue is at its limit; nothing was queued
 ├── HistoryError         the SQL of the history cannot be used
 │   ├── HistoryUnavailable   it does not answer; the queue goes on, and it catches up afterwards
-│   └── HistoryUnfit         it answers, but its tables are missing, old, or another app's
+│   ├── HistoryUnfit         it answers, but its tables are missing, old, or another app's
+│   └── HistoryOff           there is none: it is turned off
 ├── UnknownJob           no job was ever submitted under this id
 ├── ExpiredJob           the job's record is past its retention
 ├── UnknownTask          no such task is registered
@@ -113,6 +114,13 @@ class HistoryUnfit(HistoryError):
     """The database answers, but its tables are missing, of another version, or another app's."""
 
     title = "History unfit"
+
+
+class HistoryOff(HistoryError):
+    """There is no history here to look into: it is turned off."""
+
+    status = 404
+    title = "No history"
 
 
 class UnknownJob(CeleriacError):

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from celeriac import history
 from celeriac.worker.embedded import embedded_worker
 from tests.api.served import Hand, Person, make_app
 
 
 @pytest.fixture
-def app(broker_url: str) -> Flask:
+def keeps() -> bool:
+    """Whether `app` has a history; a file of tests that needs one says so."""
+    return False
+
+
+@pytest.fixture
+def app(broker_url: str, keeps: bool, tmp_path: Path) -> Iterator[Flask]:
     """An app as in production: closed, with a good secret."""
-    return make_app(broker_url)
+    made = make_app(broker_url, CELERIAC_HISTORY=keeps, DATABASE_URL=f"sqlite:///{tmp_path / 'history.db'}")
+    if keeps:
+        history.of(made).upgrade()
+    yield made
+    if copier := made.extensions.get("celeriac.history", {}).get("copier"):
+        copier.stop()
 
 
 @pytest.fixture

@@ -8,7 +8,21 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from celeriac.api import cors, dead, document, events, health, jobs, metrics, problems, queues, session, tasks, workers
+from celeriac.api import (
+    cors,
+    dead,
+    document,
+    events,
+    health,
+    jobs,
+    lists,
+    metrics,
+    problems,
+    queues,
+    session,
+    tasks,
+    workers,
+)
 from celeriac.api.answers import HSTS, SECURITY_HEADERS
 from celeriac.api.bodies import drain
 from celeriac.api.door import visit
@@ -19,6 +33,7 @@ OUTSIDE = ("/healthz", "/readyz", "/metrics")
 TABLES = (
     tasks.table,
     jobs.table,
+    lists.table,
     events.table,
     queues.table,
     workers.table,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from celeriac.store import record
 from celeriac.store.record import Record
 
 INLINE = 64 * 1024  # bytes of a result that is shown inside the job
+LISTED = 4096  # characters of arguments that are shown in a list
 HIDDEN = "[hidden]"
 _SECRET = re.compile(
     r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential|authorization|cookie|^pwd$|^pin$",
@@ -69,6 +71,12 @@ def shown(context: Context, job: Record, reason: Waiting | None) -> dict[str, An
         body["result"] = None
         body["links"]["result"] = f"{address(job.id)}/result"
     return body
+
+
+def listed(context: Context, job: Record) -> dict[str, Any]:
+    """Return the job as one of many: what is large, or has to be asked for, is left out."""
+    short = job if len(json.dumps([job.args, job.kwargs])) <= LISTED else replace(job, args=None, kwargs=None)
+    return shown(context, replace(short, result=None), None)
 
 
 def links(id: str) -> dict[str, str]:

@@ -10,7 +10,8 @@ from werkzeug.routing import RequestRedirect
 
 from celeriac.api.bodies import drain, limit
 from celeriac.api.door import visit
-from celeriac.errors import BrokerUnavailable, CeleriacError
+from celeriac.auth.caller import Scope
+from celeriac.errors import BrokerUnavailable, CeleriacError, HistoryError, HistoryUnavailable, HistoryUnfit
 from celeriac.registry.body import too_large
 from celeriac.registry.problem import MEDIA_TYPE, Problem, problem_of
 
@@ -23,6 +24,8 @@ def of_ours(error: CeleriacError) -> Response:
     """Answer an error of ours: what it says is fit for the caller."""
     if error.status == SERVER_ERROR:
         return of_anything(error)
+    if isinstance(error, HistoryUnavailable | HistoryUnfit):
+        error = _of_sql(error)
     response = _respond(problem_of(error, instance=request.path, request_id=visit().request_id))
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
@@ -30,6 +33,15 @@ def of_ours(error: CeleriacError) -> Response:
         shown = ', error="invalid_token"' if "Authorization" in request.headers else ""
         response.headers["WWW-Authenticate"] = f'Bearer realm="celeriac"{shown}'
     return response
+
+
+def _of_sql(error: HistoryError) -> HistoryError:
+    """Return what whoever calls may hear of our database: where it is, and what it said, is for operators."""
+    who = visit().caller
+    if who is not None and who.may(Scope.OPERATE):
+        return error
+    logger.warning("The history was asked for, and did not answer: %s", error)
+    return type(error)("The history cannot be looked into at this moment.", "Jobs run all the same. Try again soon.")
 
 
 def of_http(error: HTTPException) -> Response | HTTPException:

@@ -136,6 +136,13 @@ class Job(BaseModel):
     )
 
 
+class Jobs(BaseModel):
+    """A page of jobs, the newest first."""
+
+    items: list[Job]
+    next_page_token: str | None
+
+
 class Result(RootModel[Any]):
     """What a job returned: any JSON."""
 

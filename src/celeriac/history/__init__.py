@@ -36,7 +36,7 @@ def start(app: Any) -> Copier | None:
     Call it in each web and worker process, after the fork; a second call changes nothing. `stop()` ends it.
     """
     history = of(app)
-    if not history.on or app.extensions["celery"].settings.transport == "stock":
+    if not history.on:
         return None
     kept: dict[str, Any] = app.extensions["celeriac.history"]
     copier: Copier | None = kept.get("copier")

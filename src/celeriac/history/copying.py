@@ -78,7 +78,7 @@ def jobs_of(entries: Iterable[Entry]) -> dict[str, Job]:
 
 def store(connection: Connection, birth: int, batch: Mapping[str, Job], details: Mapping[str, Detail]) -> None:
     """Write a batch of entries with the records that were read after them."""
-    known = _known(connection, batch)
+    known = known_jobs(connection, batch)
     writes = Writes(gone=[known.pop(job.id)[0] for job in batch.values() if job.deleted and job.id in known])
     fresh = [job for job in batch.values() if job.entries and job.id not in known]
     keys = _new_keys(connection, {j.id: created_at(details[j.id], j.entries[0].at) for j in fresh})
@@ -94,7 +94,7 @@ def store_records(connection: Connection, details: Mapping[str, Detail], until: 
     """Write records as they are, where the entries before `until` (ms) are missing: later ones are still to come, and
     tell and count what they tell."""
     alive = {id: detail for id, detail in details.items() if is_known(detail)}
-    known = _known(connection, alive)
+    known = known_jobs(connection, alive)
     missing = {id: created_at(detail, until) for id, detail in alive.items() if id not in known}
     keys = _new_keys(connection, {id: created for id, created in missing.items() if created <= until})
     writes = Writes()
@@ -181,7 +181,7 @@ def _write_counts(connection: Connection, writes: Writes) -> None:
     bulk.add(connection, timings, rows, ("jobs", "ms"))
 
 
-def _known(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[int, str]]:
+def known_jobs(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[int, str]]:
     """Return key and state of the jobs that have a row."""
     found = connection.execute(select(jobs.c.id, jobs.c.n, jobs.c.state).where(jobs.c.id.in_(list(ids))))
     return {row.id: (row.n, row.state) for row in found}

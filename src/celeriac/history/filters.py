@@ -8,14 +8,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, TextClause, column, select, table, text
 
 from celeriac.errors import BadRequest
 from celeriac.history.schema import SHIFT, jobs
-from celeriac.history.words import asked_words, postgres_match, sqlite_match
+from celeriac.history.words import asked_words, postgres_match, sqlite_match, words_of
 from celeriac.job import State
+from celeriac.store.record import Record
 
 MATCH = {
     "sqlite": "celeriac_words MATCH :question",
@@ -23,6 +23,7 @@ MATCH = {
 }
 KEY = {"sqlite": "rowid", "postgresql": "n"}
 QUESTION_LIMIT = 500  # characters
+BEYOND = (1 << 63) - 1  # more than any key
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Filter:
     def keys(self) -> tuple[int, int]:
         """Return the lowest key and the first one beyond."""
         low = _key(self.created_after) if self.created_after else 0
-        return low, _key(self.created_before) if self.created_before else (1 << 63) - 1
+        return low, _key(self.created_before) if self.created_before else BEYOND
 
     def places(self) -> list[ColumnElement[bool]]:
         """Return the conditions on owner, task and queue, the narrowest first."""
@@ -56,6 +57,13 @@ class Filter:
     def in_states(self) -> list[ColumnElement[bool]]:
         """Return the condition on the state, if there is one."""
         return [jobs.c.state.in_([str(state) for state in self.states])] if self.states else []
+
+    def fits(self, job: Record) -> bool:
+        """Whether a live job is one of these, by all but its time."""
+        given = ((self.owner, job.extra.get("owner", "")), (self.task, job.task), (self.queue, job.queue))
+        if any(wanted is not None and wanted != has for wanted, has in given):
+            return False
+        return (not self.states or job.state in self.states) and (self.text is None or _has_words(job, self.text))
 
     def digest(self, before: int = 0) -> str:
         """Return a short name for this filter, but for its times ("the last hour" moves on), and for a place in it."""
@@ -97,6 +105,13 @@ def read_token(filter: Filter, token: str) -> int | None:
     raise BadRequest("The page_token is not of this filter.", "Leave it out when the filter changes.")
 
 
+def _has_words(job: Record, question: str) -> bool:
+    words = words_of(json.dumps([job.args, job.kwargs]), json.dumps(job.error)).split()
+    return all(
+        any(word == asked or (begins and word.startswith(asked)) for word in words)
+        for asked, begins in asked_words(question)
+    )
+
+
 def _key(moment: datetime) -> int:
-    value: Any = moment.timestamp() * 1000
-    return max(0, int(value)) << SHIFT
+    return min(max(0, int(moment.timestamp() * 1000)) << SHIFT, BEYOND)

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from celeriac.config import Settings
-from celeriac.errors import Conflict
-from celeriac.history import claims, gaps, migrate, pages, retention, statistics
+from celeriac.errors import Conflict, HistoryOff
+from celeriac.history import claims, fresh, gaps, migrate, pages, retention, statistics
 from celeriac.history.copier import Copier, space_of
 from celeriac.history.database import Database, url_of
 from celeriac.history.filters import Filter
@@ -18,7 +18,8 @@ from celeriac.store.record import Record
 
 
 class History:
-    """The history of one app. Every question raises HistoryUnavailable or HistoryUnfit where SQL does not answer."""
+    """The history of one app. Every question raises HistoryUnavailable or HistoryUnfit where SQL does not
+    answer, HistoryOff where there is none."""
 
     def __init__(self, settings: Settings, celery: Any) -> None:
         self._settings = settings
@@ -27,42 +28,55 @@ class History:
 
     @property
     def on(self) -> bool:
-        """Is there a history?"""
-        return self._settings.history
+        """Is there a history? Without our transport nothing is noted that it could copy."""
+        return self._settings.history and self._settings.transport != "stock"
+
+    @property
+    def _asked(self) -> Database:
+        if not self.on:
+            raise HistoryOff("There is no history to look into: it is turned off.", "Set CELERIAC_HISTORY=true.")
+        return self._database
 
     # -- jobs ---------
 
     def page(self, filter: Filter, size: int = 50, token: str = "") -> pages.Page:
         """Return some jobs, the newest first. Raises BadRequest for a filter or a token that makes no sense."""
-        return pages.list_jobs(self._database, filter, size, token)
+        return pages.list_jobs(self._asked, filter, size, token)
+
+    def page_now(self, filter: Filter, size: int = 50, token: str = "") -> pages.Page:
+        """Return some jobs as they are at this moment, and those that were submitted just now, the newest first.
+
+        Raises BadRequest for a filter or a token that makes no sense, BrokerUnavailable.
+        """
+        return fresh.list_now(self._asked, self._celery.client, space_of(self._settings), filter, size, token)
 
     def find(self, id: str) -> Record | None:
         """Return a job, also long after Redis has forgotten it; None when it is not known."""
-        return pages.find_job(self._database, id)
+        return pages.find_job(self._asked, id)
 
     def timeline(self, id: str) -> list[pages.Transition]:
         """Return everything that happened to a job, the oldest first."""
-        return pages.timeline(self._database, id)
+        return pages.timeline(self._asked, id)
 
     def count(self, filter: Filter) -> int:
         """Return how many jobs fit."""
-        return pages.count_jobs(self._database, filter)
+        return pages.count_jobs(self._asked, filter)
 
     def ids(self, filter: Filter, most: int | None = None) -> Iterator[str]:
         """Yield the ids of all jobs that fit when asked, for what is done to many of them."""
-        return pages.ids(self._database, filter, most)
+        return pages.ids(self._asked, filter, most)
 
     # -- numbers ---------
 
     def counts(self) -> list[statistics.Count]:
         """Return how many jobs of each task are in each state; may take a tenth of a second at a million jobs."""
-        return statistics.counts(self._database)
+        return statistics.counts(self._asked)
 
     def series(
         self, since: datetime, until: datetime, step: int, task: str | None = None, queue: str | None = None
     ) -> list[statistics.Point]:
         """Return throughput, failures, run time and queue wait for each `step` seconds. Raises BadRequest."""
-        return statistics.series(self._database, since, until, step, task, queue)
+        return statistics.series(self._asked, since, until, step, task, queue)
 
     # -- care ---------
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, null, select, union_all
 
 from celeriac.history.database import Database
 from celeriac.history.filters import Filter, found_words, page_token, read_token, word_key
@@ -24,12 +24,20 @@ from celeriac.store.record import Record, from_fields
 SCAN = 400  # keys looked at in one go where an index alone does not decide
 BUDGET = 0.02  # seconds after which such a page ends early
 MOST = 500  # jobs of a page
+LONGEST = 4096  # characters of the arguments that a list shows
+
+#: What a list reads of each job: neither its result, nor arguments of any size.
+LISTED = [
+    *(column for column in jobs.c if column.name not in ("args", "options", "result")),
+    case((func.length(jobs.c.args) <= LONGEST, jobs.c.args)).label("args"),
+    null().label("result"),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some jobs, the newest first; `next_token` is '' after the last of them. A page may be short, even empty, and
-    still have a next one."""
+    """Some jobs, the newest first, without results; `next_token` is '' after the last of them. A page may be short,
+    even empty, and still have a next one."""
 
     items: list[Record]
     next_token: str
@@ -51,15 +59,15 @@ def list_jobs(database: Database, filter: Filter, size: int = 50, token: str = "
     size = max(1, min(size, MOST))
     before = read_token(filter, token)
     with database.read() as connection:
-        rows, place = _find(connection, filter, before, size)
-    return Page([_record(row) for row in rows], page_token(filter, place) if place else "")
+        rows, place = find_rows(connection, filter, before, size)
+    return Page([record_of(row) for row in rows], page_token(filter, place) if place else "")
 
 
 def find_job(database: Database, id: str) -> Record | None:
     """Return a job as the history knows it, None when it does not."""
     with database.read() as connection:
         row = connection.execute(select(jobs).where(jobs.c.id == id)).one_or_none()
-    return _record(row) if row is not None else None
+    return record_of(row) if row is not None else None
 
 
 def timeline(database: Database, id: str) -> list[Transition]:
@@ -89,13 +97,15 @@ def ids(database: Database, filter: Filter, most: int | None = None) -> Iterator
     yielded = 0
     while place is not None and (most is None or yielded < most):
         with database.read() as connection:
-            rows, place = _find(connection, filter, place, MOST)
+            rows, place = find_rows(connection, filter, place, MOST)
         for row in rows[: None if most is None else most - yielded]:
             yield row.id
             yielded += 1
 
 
-def _find(connection: Connection, filter: Filter, before: int | None, size: int) -> tuple[list[Row[Any]], int | None]:
+def find_rows(
+    connection: Connection, filter: Filter, before: int | None, size: int
+) -> tuple[list[Row[Any]], int | None]:
     """Return up to `size` rows below a key, and where the next page begins (None after the last)."""
     low, beyond = filter.keys()
     place = beyond if before is None else min(before, beyond)
@@ -106,7 +116,7 @@ def _find(connection: Connection, filter: Filter, before: int | None, size: int)
     while True:
         keys = _keys(connection, filter, low, place, limit).subquery()
         joined = keys.outerjoin(jobs, and_(jobs.c.n == keys.c.n, *rest))
-        asked = select(keys.c.n.label("place"), jobs).select_from(joined).order_by(keys.c.n.desc())
+        asked = select(keys.c.n.label("place"), *LISTED).select_from(joined).order_by(keys.c.n.desc())
         looked = connection.execute(asked).all()
         rows += [row for row in looked if row.id is not None]
         if len(rows) > size:
@@ -141,7 +151,8 @@ def _keys(connection: Connection, filter: Filter, low: int, beyond: int, limit: 
     return select(together.c.n).order_by(together.c.n.desc()).limit(limit)
 
 
-def _record(row: Row[Any]) -> Record:
+def record_of(row: Row[Any]) -> Record:
+    """Return the job of a row."""
     named = {"group": row.group_id, "created_at": row.n >> SHIFT, "tag": "1"}
     same = ("state", "task", "queue", "owner", "worker", "reason", "due", "started_at", "finished_at", "attempt",
             "retries", "losses", "seq", "args", "error", "attempts", "parent_id", "root_id")  # fmt: skip

@@ -76,6 +76,19 @@ def look(client: Client, space: Space, after: int, count: int) -> Look:
     return Look((birth or b"").decode(), anchored, entries[:count], last, trimmed)
 
 
+def tail(client: Client, space: Space, count: int) -> dict[str, str]:
+    """Return the jobs of the newest entries that are not copied yet, each with what happened to it last."""
+    key = f"{space.keys}journal"
+    with reachable():
+        after = int(client.hget(f"{space.keys}history", "copied") or 0)
+        raw = client.xrevrange(key, "+", f"({_stream_id(after)}" if after else "-", count)
+    found: dict[str, str] = {}
+    for id, fields in raw:
+        entry = _entry(id, fields)
+        found.setdefault(entry.job, entry.state)
+    return found
+
+
 def details(client: Client, space: Space, ids: Sequence[str], results: Iterable[str] = ()) -> dict[str, Detail]:
     """Return the records of these jobs, and the results of some."""
     pipe = client.pipeline(transaction=False)
