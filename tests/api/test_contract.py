@@ -43,7 +43,6 @@ def keeps() -> bool:
     return True
 
 
-
 def test_the_document_is_valid(document: dict[str, Any]) -> None:
     OpenAPIV31SpecValidator(document).validate()
 

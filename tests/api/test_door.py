@@ -35,7 +35,6 @@ def keeps() -> bool:
     return True
 
 
-
 def routes(app: Flask) -> list[tuple[str, str]]:
     """Return every (method, rule) of the app but the ones that say 404 and 405."""
     return [
