@@ -5,28 +5,24 @@ Speaks Flask and pydantic.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
-from flask import current_app, request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from flask import current_app
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from celeriac import history
 from celeriac.api.door import caller
 from celeriac.api.parts import context
 from celeriac.auth.caller import Scope
-from celeriac.errors import BadRequest, Forbidden, HistoryOff, HistoryUnavailable, HistoryUnfit
+from celeriac.errors import Forbidden, HistoryOff, HistoryUnavailable, HistoryUnfit
 from celeriac.job import State
-from celeriac.registry.openapi import Parameter
-from celeriac.registry.value import JSON
 
 if TYPE_CHECKING:
     from celeriac.history.filters import Filter
     from celeriac.history.house import History
 
 OF_THE_HISTORY = (HistoryOff, HistoryUnavailable, HistoryUnfit)
-NAME = r"^[^\x00-\x1f\x7f]+$"
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=NAME)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class JobFilter(BaseModel):
@@ -53,39 +49,6 @@ class JobFilter(BaseModel):
             tuple(sorted(set(self.state))), spec.celery_name if spec else self.task, self.queue, _owner(self.owner),
             self.q, self.created_after, self.created_before,
         )  # fmt: skip
-
-
-_NAME: dict[str, JSON] = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME}
-_TIME: dict[str, JSON] = {"type": "string", "format": "date-time"}
-_SCHEMAS: dict[str, dict[str, JSON]] = {
-    "state": {"type": "array", "items": {"type": "string", "enum": [str(s) for s in State]}, "maxItems": len(State)},
-    "q": {"type": "string", "minLength": 1, "maxLength": 500},
-    "created_after": _TIME,
-    "created_before": _TIME,
-}
-#: The filter as parameters of an address; `state` may be repeated.
-FILTERS = tuple(
-    Parameter(name, "query", field.description or "", _SCHEMAS.get(name, _NAME))
-    for name, field in JobFilter.model_fields.items()
-)
-
-
-def in_the_address(*others: str) -> JobFilter:
-    """Return the filter that the address tells, beside the `others`. Raises BadRequest."""
-    given: dict[str, list[str] | str] = {}
-    for name, values in request.args.lists():
-        if name in others:
-            continue
-        if name not in JobFilter.model_fields:
-            raise BadRequest(f"There is no filter {name[:50]!r}.", f"There are: {', '.join(JobFilter.model_fields)}.")
-        if name != "state" and len(values) > 1:
-            raise BadRequest(f"{name} is given more than once.")
-        given[name] = values if name == "state" else values[0]
-    try:
-        return JobFilter.model_validate_json(json.dumps(given), strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise BadRequest(f"{first['loc'][0]}: {first['msg']}.", "The documentation says what it takes.") from None
 
 
 def the_history() -> History:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
+from flask import Response, current_app
 
+from celeriac import history
 from celeriac.actions import Context
 from celeriac.api import shapes
 from celeriac.api.answers import answer
@@ -58,7 +59,7 @@ def _looks(app: Context) -> list[Look]:
     warnings = [finding for finding in findings if finding.level is Level.WARNING]
     looks = [Look("broker", not errors, " ".join(f.message for f in errors) or "It answers.")]
     looks += [Look(finding.name, False, finding.message, counts=False) for finding in warnings]
-    return [*looks, _listening(app)]
+    return [*looks, _listening(app), _copied()]
 
 
 def _listening(app: Context) -> Look:
@@ -67,3 +68,16 @@ def _listening(app: Context) -> Look:
     except BrokerError as error:
         return Look("workers", False, error.message, counts=False)
     return Look("workers", bool(alive), f"{len(alive)} listen." if alive else "Nobody is listening.", counts=False)
+
+
+def _copied() -> Look:
+    """Look at the history; what is wrong with its database is told to operators, by `/api/stats`."""
+    try:
+        found = history.of(current_app).status()
+    except BrokerError as error:
+        return Look("history", False, error.message, counts=False)
+    if not found.on:
+        return Look("history", True, "There is none: it is turned off.", counts=False)
+    words = "The history cannot be written." if found.error else f"The history is {found.lag:.1f} s behind."
+    gap = " What the journal lost is being completed." if found.gap else ""
+    return Look("history", found.well, words + gap, counts=False)

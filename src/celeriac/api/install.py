@@ -20,6 +20,7 @@ from celeriac.api import (
     problems,
     queues,
     session,
+    stats,
     tasks,
     workers,
 )
@@ -37,6 +38,7 @@ TABLES = (
     events.table,
     queues.table,
     workers.table,
+    stats.table,
     dead.table,
     session.table,
     health.table,

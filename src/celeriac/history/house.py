@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ class History:
         self._settings = settings
         self._celery = celery
         self._database = Database(url_of(settings))
+        self._counted: tuple[float, list[statistics.Count]] = (0.0, [])
 
     @property
     def on(self) -> bool:
@@ -68,9 +70,16 @@ class History:
 
     # -- numbers ---------
 
-    def counts(self) -> list[statistics.Count]:
-        """Return how many jobs of each task are in each state; may take a tenth of a second at a million jobs."""
-        return statistics.counts(self._asked)
+    def counts(self, age: float = 0.0) -> list[statistics.Count]:
+        """Return how many jobs of each task are in each state, as they were at most `age` seconds ago.
+
+        Counting may take a tenth of a second at a million jobs.
+        """
+        at, found = self._counted
+        if not age or not at or time.monotonic() - at > age:
+            found = statistics.counts(self._asked)
+            self._counted = (time.monotonic(), found)
+        return found
 
     def series(
         self, since: datetime, until: datetime, step: int, task: str | None = None, queue: str | None = None

@@ -100,7 +100,7 @@ def series(
     first, last = int(since.timestamp()) // step * step if step > 0 else 0, int(until.timestamp())
     if step <= 0 or step % width:
         raise BadRequest("The step is not whole minutes.", "Give seconds, as 60, 300 or 3600.")
-    if not 0 < (last - first) / step <= MOST_POINTS:
+    if first < 0 or not 0 < (last - first) / step <= MOST_POINTS:
         raise BadRequest(f"That is no time, or more than {MOST_POINTS} steps.", "Take a longer step.")
     if width == WIDTHS[0] and datetime.now(UTC).timestamp() - first > FINE + step:
         raise BadRequest("Minutes are kept for two days only.", "Take a step of whole hours.")

@@ -9,7 +9,7 @@ export function signsOf({ queues = [], workers = [], dead = 0, health = null, hi
   const signs = [];
   const say = (bad, what, remedy, address) => signs.push({ bad, what, remedy, address });
   for (const check of health?.checks || []) {
-    if (!check.ok && check.name !== "workers") say(check.name === "broker", check.detail, "", null);
+    if (!check.ok && !["workers", "history"].includes(check.name)) say(check.name === "broker", check.detail, "", null);
   }
   for (const queue of queues) {
     const waiting = queue.length > 0;
