@@ -69,6 +69,12 @@ def echo(text: str, times: int = 1) -> str:
     return text * times
 
 
+@job(name="hand_on")
+def hand_on(text: str) -> str:
+    """Let another job say it."""
+    return str(echo.delay(text).id)
+
+
 @job(name="once_a_minute", unique=60)
 def once_a_minute(text: str) -> str:
     """Equal ones within a minute are one."""

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from celery import chord
 from flask import Flask
 from pydantic import BaseModel, Field
 
@@ -121,6 +122,18 @@ def echo(text: str, fail: bool = False) -> str:
     if fail:
         raise ValueError(text)
     return text
+
+
+@job(name="feast")
+def feast(guests: int = 3) -> str:
+    """Add for each guest, then everything together."""
+    return str(chord([add.s(n) for n in range(guests)])(add_up.s()).id)
+
+
+@job(name="add_up")
+def add_up(numbers: list[float]) -> float:
+    """Add everything up."""
+    return sum(numbers)
 
 
 @job(name="post", queue="post")

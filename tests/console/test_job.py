@@ -194,3 +194,18 @@ def test_ann_opens_a_job_that_never_was(ann: Person) -> None:
     ann.opens("jobs/0b7e4c4e-0000-4000-8000-000000000000")
 
     ann.sees("No job has the id", "[role=alert]")
+
+
+def test_ann_walks_from_a_job_to_those_that_belong_to_it(ann: Person, shop: Shop) -> None:
+    id = shop.submit("feast", guests=3)
+    shop.reaches(id, "succeeded")
+    ann.opens(f"jobs/{id}")
+    ann.sees("It submitted", ".family")
+    ann.finds(".family a", "add").click()
+
+    ann.sees("The results go to", ".family")
+    ann.sees("In the same group", ".family")
+    ann.presses("add_up", ".family")
+
+    ann.sees("6", "[aria-label=Result]")
+    ann.sees("It began with", ".family")

@@ -9,6 +9,7 @@ HTTP, the console and the command line call these, so that they allow, refuse an
 """
 
 from celeriac.actions.context import Command, Context, Send
+from celeriac.actions.family import family
 from celeriac.actions.jobs import cancel, delete, retry, submit, wait
 from celeriac.actions.queues import pause, purge, purge_dead, release, requeue, resume
 from celeriac.actions.waiting import Waiting, waiting
@@ -21,6 +22,7 @@ __all__ = [
     "Waiting",
     "cancel",
     "delete",
+    "family",
     "pause",
     "purge",
     "purge_dead",

@@ -6,6 +6,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
+from celeriac.actions.family import Relative
 from celeriac.actions.waiting import Waiting
 from celeriac.registry import Registry
 from celeriac.store.dead import Letter
@@ -38,7 +39,16 @@ def job_resource(
         "error": _error(job, operator),
         "waiting": waiting.as_dict() if waiting else None,
         "attempts": [_flat(attempt) for attempt in job.attempts],
+        "parent_id": job.parent_id or job.parent or None,
+        "root_id": job.root_id or None,
+        "group_id": job.group or None,
     }
+
+
+def relative_resource(relative: Relative, jobs: Registry) -> dict[str, Any]:
+    """Return a relative of a job as JSON takes it."""
+    job = relative.job
+    return {"role": relative.role.value, "id": job.id, "task": task_name(job.task, jobs), "state": job.state.value}
 
 
 def progress_resource(job: Record) -> dict[str, Any] | None:

@@ -41,9 +41,14 @@ _TOLD = {
 def find(context: Context, id: str) -> Record:
     """Return the job if it exists for the caller; UnknownJob for everybody else's, ExpiredJob."""
     job = record.read(context.client, context.space, id)
-    if not caller().sees(id, owner_of(job)):
+    if not is_seen(job):
         raise UnknownJob(f"No job has the id {id[:100]!r}.", "Use the id of the answer that submitted it.")
     return job
+
+
+def is_seen(job: Record) -> bool:
+    """Whether the job exists for the caller."""
+    return caller().sees(job.id, owner_of(job))
 
 
 def owner_of(job: Record) -> str:
@@ -82,7 +87,7 @@ def listed(context: Context, job: Record) -> dict[str, Any]:
 def links(id: str) -> dict[str, str]:
     """Return the addresses of a job and of what can be done with it."""
     self = address(id)
-    return {"self": self, "cancel": f"{self}/cancel", "retry": f"{self}/retry", "logs": f"{self}/logs"}
+    return {"self": self} | {name: f"{self}/{name}" for name in ("cancel", "retry", "logs", "family")}
 
 
 def address(id: str) -> str:

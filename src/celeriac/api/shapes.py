@@ -129,6 +129,9 @@ class Job(BaseModel):
     error: JobError | None
     waiting: Waiting | None
     attempts: list[Attempt]
+    parent_id: str | None = Field(description="The job that submitted it, or that must succeed before it.")
+    root_id: str | None = Field(description="The job with which its chain, or what submitted it, began.")
+    group_id: str | None = Field(description="The group or chord that it is a member of.")
     owner: str | None
     request_id: str | None
     links: dict[str, str] = Field(

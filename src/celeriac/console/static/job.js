@@ -99,7 +99,7 @@ function Shown({ job, log, happened }) {
       <${Events} job=${job} told=${happened.events} />
     </div>
     <${Attempts} job=${job} />
-    <${Family} job=${job} />`;
+    ${!link.key && html`<${Family} job=${job} />`}`;
 }
 
 function Failure({ error, state }) {

@@ -95,6 +95,13 @@ else
 end
 call('HSET', rec, unpack(fields))
 if owner and owner ~= '' then enlist(id, owner) end
+for i = 1, n, 2 do -- the children of one job, and the members of one group, find one another
+  if A(12 + i) == 'parent_id' or A(12 + i) == 'group' then
+    local kin = P .. 'kin:' .. A(13 + i)
+    if call('ZCARD', kin) < 1000 then call('ZADD', kin, 'NX', int(now), id) end
+    call('PEXPIRE', kin, KEEP * 7)
+  end
+end
 journal(id, state, nil, now, fence == -1 and 'restored' or '')
 if same and same ~= '' then -- longer than it lasts: while the job waits, another one is still the same
   call('SET', claim, id .. ' ' .. int(now + unique_for), 'PX', int(unique_for + 7 * KEEP))
@@ -105,6 +112,7 @@ for i = 1, N(base), 3 do -- jobs that are not published yet are known, and say w
   if call('EXISTS', child) == 0 then
     call('HSET', child, 'state', 'scheduled', 'task', A(base + i + 1), 'reason', 'after its parent', 'parent', id,
       'created_at', int(now), 'seq', 1, 'trail', '1' .. LETTERS.scheduled .. int(now) .. ' after its parent\n')
+    if owner and owner ~= '' then call('HSET', child, 'owner', owner) end
     call('PEXPIRE', child, KEEP * 7)
   end
   local how = A(base + i + 2)
