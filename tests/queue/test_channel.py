@@ -244,7 +244,7 @@ def test_clocks_that_part_refuse_no_submit(connect: Connect, client: redis.Redis
     producer = Producer(channel)
     for parted in (0, -3_600_000, 3_600_000):
         producer.publish("x", routing_key="q", headers={"id": f"job{parted}", "task": "t"}, declare=[Queue("q")])
-        channel._clock += parted
+        channel.publisher.clock += parted
     producer.publish("x", routing_key="q", headers={"id": "last", "task": "t"})
     assert client.llen("q") == 4
 

@@ -15,7 +15,7 @@ from celeriac.cli import shown
 from celeriac.cli.group import context, jobs, json_option, say
 from celeriac.stack import doctor as looking
 from celeriac.stack.doctor import Look, Verdict
-from celeriac.worker.task import queue_of
+from celeriac.worker.routing import queue_of
 
 
 @jobs.command()

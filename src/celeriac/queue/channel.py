@@ -48,6 +48,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
         self._riding: list[str] = []
         self._unacknowledged: set[str] = set()
         self._next_due = 0
+        self._clock: float | None = None
         self._plain: Any = None
         self._get_unacknowledged = False
         super().__init__(*args, **kwargs)

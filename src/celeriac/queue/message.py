@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from kombu import serialization
 
 LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
 #: header -> field of the record: on whose behalf a job was submitted
@@ -17,9 +20,13 @@ ONCE_HEADER = "celeriac_once"  # whoever submits may be repeating themselves
 ANEW_HEADER = "celeriac_anew"  # the job ended, and runs again
 RESTORED_HEADER = "celeriac_restored"  # what the history knows of a job that Redis has forgotten
 RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "fence", "reason")
+#: Headers that say something to the publish alone, and are stripped by it.
+OURS = frozenset({LEASE_HEADER, SAME_HEADER, ONCE_HEADER, ANEW_HEADER, RESTORED_HEADER})
+KEPT = ON_BEHALF | ITS_OWN
 OPTIONS_LIMIT = 2048  # bytes
 #: Headers that the record holds in fields of their own, or that matter to nobody later.
-ELSEWHERE = (
+ELSEWHERE = {
+    *ON_BEHALF,
     "lang",
     "task",
     "id",
@@ -31,8 +38,36 @@ ELSEWHERE = (
     "argsrepr",
     "kwargsrepr",
     "origin",
-)
+}
 EMPTY_EMBED = ', {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+
+
+def encoded(body: Any) -> str:
+    """Return a body as kombu's JSON. Raises EncodeError."""
+    try:
+        return json.dumps(body)
+    except (TypeError, ValueError, RecursionError):  # what only kombu's encoder knows, or nobody
+        text: str = serialization.dumps(body, serializer="json")[2]
+        return text
+
+
+def made(queue: str, body: str, headers: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
+    """Return a message for the list of this queue as kombu makes it (messaging.py, transport/virtual/base.py)."""
+    expiration = properties.pop("expiration", None)
+    if expiration is not None:
+        properties["expiration"] = str(int(expiration * 1000))
+    properties.setdefault("delivery_mode", 2)
+    properties["delivery_info"] = {"exchange": "", "routing_key": queue}
+    properties["priority"] = properties.get("priority") or 0
+    properties["body_encoding"] = "utf-8"
+    properties["delivery_tag"] = secrets.token_hex(8)
+    return {
+        "body": body,
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": properties,
+    }
 
 
 def fence_of(headers: dict[str, Any]) -> int:
@@ -74,11 +109,9 @@ def same_of(headers: dict[str, Any], body: Any) -> tuple[str, float]:
     return str(given[0])[:100], float(given[1])
 
 
-def options_of(headers: dict[str, Any], properties: dict[str, Any]) -> str:
+def options_of(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
     """Return as JSON what a submission asked for beyond task, arguments, queue and time; '' for most."""
-    options = {
-        name: value for name, value in headers.items() if value and name not in ELSEWHERE and name not in ON_BEHALF
-    }
+    options = {name: value for name, value in headers.items() if value and name not in ELSEWHERE}
     if not any(options.get("timelimit") or ()):
         options.pop("timelimit", None)
     if properties.get("priority"):

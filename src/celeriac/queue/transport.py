@@ -11,6 +11,7 @@ from kombu.transport import redis as kombu_redis
 from celeriac.config import Settings
 from celeriac.queue.channel import Channel, SentinelChannel
 from celeriac.queue.poller import Poller
+from celeriac.queue.publisher import Publisher
 from celeriac.store import clients
 
 AGAIN = 0.5  # seconds; kombu's retries of a publish follow at once, a consumer's after 2
@@ -57,6 +58,13 @@ class SentinelTransport(Transport):
 def install(stock: bool = False) -> None:
     """Make `redis://` mean our transport in this process, or kombu's own again."""
     transport.TRANSPORT_ALIASES.update(STOCK if stock else OURS)
+
+
+def publisher(connection: Any) -> Publisher:
+    """Return what queues messages where this kombu connection goes, and outlives it. Raises OperationalError."""
+    with connection._reraise_as_library_errors(), connection.channel() as channel:
+        own: Publisher = channel.own_publisher()
+        return own
 
 
 def options(settings: Settings) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 __all__ = [
+    "ConnectionError",
     "NoScriptError",
     "OutOfMemoryError",
     "ReadOnlyError",
@@ -73,5 +74,5 @@ def from_sentinels(urls: str, master: str, timeout: float = 2.0) -> redis.Redis:
 
 def milliseconds(client: Any) -> int:
     """Return the server's clock."""
-    seconds, micros = client.time()
+    seconds, micros = client.execute_command("TIME")
     return int(seconds) * 1000 + int(micros) // 1000

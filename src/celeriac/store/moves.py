@@ -32,7 +32,7 @@ class Space:
         return (self.keys, self.prefix + RESULT_PREFIX, ms(self.retention), ms(self.lease), self.max_losses)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Submission:
     """One message on its way in; `delay` in seconds, `fence` names the attempt that publishes its own retry.
 

@@ -53,6 +53,8 @@ class RecordMixin:
 
     app: Any
     client: Any
+    result_consumer: Any
+    _pending_results: Any
 
     @property
     def writer(self) -> Writer:
@@ -60,6 +62,12 @@ class RecordMixin:
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Open nothing: most submitters never wait."""
+
+    def remove_pending_result(self, result: Any) -> Any:
+        """Let go of a result that nobody waits for any more: at once, where nobody has waited yet."""
+        if self.result_consumer._pubsub is None and not any(self._pending_results):
+            return result
+        return super().remove_pending_result(result)  # type: ignore[misc]
 
     def mark_as_done(
         self,

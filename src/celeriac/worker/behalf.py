@@ -18,9 +18,8 @@ def act_for(headers: Mapping[str, str]) -> None:
     g.celeriac_behalf = headers
 
 
-def headers(app: Any) -> dict[str, str]:
-    """Return what is handed on to a job that is submitted here and now."""
-    task = app.current_worker_task
+def headers(task: Any) -> dict[str, str]:
+    """Return what is handed on to a job that is submitted here and now, by this task if one runs."""
     if task is not None:
         found = {name: getattr(task.request, name, None) for name in ON_BEHALF}
         return {name: value for name, value in found.items() if isinstance(value, str)}

@@ -35,7 +35,7 @@ ELSEWHERE = {
 OLD_PREFIXES = ("CELERY_", "CELERYD_", "CELERYBEAT_")
 #: Modules that a worker imports at its start.
 WORKER_MODULES = ("celeriac.worker.control",)
-ROUTE = "celeriac.worker.task:route"
+ROUTE = "celeriac.worker.routing:route"
 EXTENSION_PREFIXES = ("redbeat_",)
 
 
@@ -84,8 +84,13 @@ def _joined(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"task_routes": (*routes, ROUTE), "include": (*include, *WORKER_MODULES)}
 
 
+#: Celery's own defaults of what each submit reads: a setting that is set is found in a third of the time.
+ASKED = ("task_always_eager", "task_default_queue", "task_send_sent_event")
+
+
 def _defaults(settings: Settings) -> dict[str, Any]:
     return {
+        **{name: DEFAULTS[name] for name in ASKED},
         "broker_url": settings.broker_url,
         "broker_read_url": settings.broker_url,  # the `celery` command lets the environment win over broker_url alone
         "broker_write_url": settings.broker_url,

@@ -22,6 +22,7 @@ from celeriac.worker.capture import attempt
 from celeriac.worker.file import files_of, told
 from celeriac.worker.process import writer_of
 from celeriac.worker.progress import current_job
+from celeriac.worker.routing import queue_of
 from celeriac.worker.unique import seconds_of
 
 if TYPE_CHECKING:
@@ -182,18 +183,6 @@ class JobTask(Task[P, R]):
         self.backend.mark_as_revoked(request.id, error.message, request=request)
         self.send_event("task-revoked", terminated=True, signum=None, expired=False)
         signals.task_revoked.send(sender=self, request=request, terminated=True, signum=None, expired=False)
-
-
-def queue_of(task: Any) -> str | None:
-    """Return the queue that the task's own decorator names, if it does."""
-    queue = getattr(task, "celeriac_queue", None) or getattr(task, "queue", None)
-    return queue if isinstance(queue, str) else None
-
-
-def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> dict[str, str] | None:
-    """Send a job to its own queue: the last of Celery's `task_routes`, after the user's."""
-    queue = queue_of(task)
-    return {"queue": queue} if queue else None
 
 
 def _describe(task: Any) -> TaskSpec:

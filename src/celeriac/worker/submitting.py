@@ -1,0 +1,225 @@
+"""Speaks Celery's way of submitting: `delay`, canvas, beat, retries, HTTP, all of them come through `send_task`.
+
+1. What is handed on is added: who asks (`behalf`), a callback, files, what makes the job the same as another.
+2. Celery's router names the queue, Celery makes the message; they become an order.
+3. The order is queued in one round trip by a publisher of this app's own; Celery's signals are sent around it.
+
+Celery and kombu send themselves what is not for a list of ours, or comes with a producer or connection of its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from celery import Celery, signals
+from celery.app import amqp as celery_amqp
+from celery.utils.functional import maybe_list
+from celery.utils.nodenames import anon_nodename
+
+from celeriac import queue
+from celeriac.config import Settings
+from celeriac.queue.message import SAME_HEADER, encoded, made
+from celeriac.queue.publisher import Publisher, SameJob
+from celeriac.worker import behalf, unique, webhook
+from celeriac.worker.file import files_of, taken, takes_files
+from celeriac.worker.result import AsyncResult
+from celeriac.worker.routing import AMQP, defaults, is_list
+from celeriac.worker.shown import brief
+
+logger = logging.getLogger(__name__)
+
+#: What `send_task` takes by position after its name and arguments, in Celery's order.
+POSITIONAL = tuple(inspect.signature(Celery.send_task).parameters)[4:]
+#: Whoever brings one of these has Celery's own way; None is as good as nothing.
+FOREIGN = ("producer", "publisher", "connection", "router", "exchange", "exchange_type", "compression",
+           "declare", "delivery_mode")  # fmt: skip
+#: What Celery and kombu read themselves (celery/app/amqp.py); every other option is a property of the message.
+READ = {
+    *FOREIGN, "queue", "routing_key", "event_dispatcher", "retry", "retry_policy", "serializer", "headers", "timeout",
+    "confirm_timeout", "mandatory", "immediate", "argsrepr", "kwargsrepr", "origin", "now", "timezone",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Order:
+    """A job on its way: Celery's message, the queue it goes to, what its caller said of sending and of the result."""
+
+    name: str
+    id: str
+    queue: str
+    message: Any
+    options: dict[str, Any]
+    ignored: bool | None
+    result: Any
+    parent: Any
+
+
+class Submitting(Celery):
+    """A Celery app whose jobs travel in one round trip each."""
+
+    settings: Settings
+    amqp_cls: Any = AMQP
+    _publisher: Publisher | None = None
+    _origin = (0, "")
+
+    @property
+    def publisher(self) -> Publisher:
+        """What queues this app's jobs; made when the first is sent. Raises OperationalError."""
+        if self._publisher is None:
+            with self.connection_for_write() as connection:
+                self._publisher = queue.publisher(connection)
+        return self._publisher
+
+    @cached_property
+    def AsyncResult(self) -> Any:  # noqa: N802  # Celery's name
+        """What `apply_async` answers."""
+        return self.subclass_with_self(AsyncResult)
+
+    @cached_property
+    def sending(self) -> dict[str, Any]:
+        """How Celery's settings say that a message is sent; read once, as Celery does."""
+        conf = self.conf
+        policy = dict(conf.task_publish_retry_policy or {})
+        return {"retry": conf.task_publish_retry, "policy": policy, "compression": conf.task_compression}
+
+    def send_task(self, name: str, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
+        """Submit a job, on behalf of the request or the job that does; every way of submitting comes through here."""
+        options.update(zip(POSITIONAL, more, strict=False))
+        task = options.get("task_type") or self._tasks.get(name)  # type: ignore[attr-defined]
+        parent = self.current_worker_task
+        args, kwargs = self._hand_on(task, parent, args, kwargs, options)
+        try:
+            order = self.order(name, task, parent, args, kwargs, options)
+            if order is None:
+                return super().send_task(name, args, kwargs, **options)
+            self._send(order)
+        except SameJob as job:
+            return self.AsyncResult(job.id)
+        return _told(order)
+
+    def order(self, name: str, task: Any, parent: Any, args: Any, kwargs: Any, given: dict[str, Any]) -> Order | None:
+        """Return the order of a job, None for one that Celery sends itself. Raises what Celery's `send_task` does."""
+        if self.settings.transport != "celeriac" or self.sending["compression"] or self.conf["task_send_sent_event"]:
+            return None
+        if (given.get("serializer") or "json") != "json" or any(map(given.get, FOREIGN)) or signals.task_sent.receivers:
+            return None
+        if given.get("task_type") is None:
+            given = {**defaults(task), **given}
+        return self._ordered(name, task, parent, args, kwargs, **given)
+
+    def _ordered(  # Celery's own names, in its order; what it does with each is in celery/app/base.py
+        self, name: str, task: Any, parent: Any, args: Any, kwargs: Any, *, countdown: Any = None, eta: Any = None,
+        task_id: Any = None, result_cls: Any = None, expires: Any = None, link: Any = None, link_error: Any = None,
+        add_to_parent: bool = True, group_id: Any = None, group_index: Any = None, retries: int = 0, chord: Any = None,
+        reply_to: Any = None, time_limit: Any = None, soft_time_limit: Any = None, root_id: Any = None,
+        parent_id: Any = None, route_name: Any = None, shadow: Any = None, chain: Any = None, task_type: Any = None,
+        replaced_task_nesting: int = 0, ignore_result: Any = None, **options: Any,
+    ) -> Order | None:  # fmt: skip
+        options = self.amqp.router.route(options, route_name or name, args, kwargs, task)
+        queue = options["queue"]
+        if not is_list(queue) or options.get("exchange"):
+            return None
+        id = task_id or str(uuid.uuid4())
+        if expires is not None:
+            options["expiration"] = _expiration(id, expires)
+        if parent and not (root_id and parent_id):
+            root_id = root_id or parent.request.root_id or parent.request.id
+            parent_id = parent_id or parent.request.id
+            if self.conf["task_inherit_parent_priority"]:
+                options.setdefault("priority", parent.request.delivery_info.get("priority"))
+        options.setdefault("argsrepr", brief(args or ()))
+        options.setdefault("kwargsrepr", brief(kwargs or {}))
+        options.setdefault("origin", self.origin)
+        message = self.amqp.create_task_message(
+            id, name, args, kwargs, countdown, eta, group_id, group_index, expires, retries, chord, maybe_list(link),
+            maybe_list(link_error), reply_to or self.thread_oid, time_limit, soft_time_limit, False, root_id,
+            parent_id, shadow, chain, ignore_result=ignore_result, replaced_task_nesting=replaced_task_nesting,
+            **options,
+        )  # fmt: skip
+        for stamp in options.pop("stamped_headers", None) or ():
+            options.pop(stamp)
+        result = result_cls or self.AsyncResult
+        return Order(name, id, queue.name, message, options, ignore_result, result, parent if add_to_parent else None)
+
+    def _send(self, order: Order) -> None:
+        """Queue a job. Raises OperationalError, BrokerUnavailable, QueueFull, SameJob; then nothing was queued."""
+        options, sending = order.options, self.sending
+        policy = {**sending["policy"], **(options.get("retry_policy") or {})}
+        message = self._message(order, policy)
+        patient = celery_amqp._callback_publish_retry.get()  # type: ignore[attr-defined]  # missing in the stubs
+        if options.get("retry", None) is False or not (options.get("retry") or sending["retry"]):
+            policy, patient = {}, False
+        elif patient:
+            policy["max_retries"] = celery_amqp._callback_publish_max_retries(policy, sending["policy"])  # type: ignore[attr-defined]
+        self.publisher.publish(order.queue, message, policy, patient=patient)
+        _published(order)
+
+    def _message(self, order: Order, policy: dict[str, Any]) -> dict[str, Any]:
+        """Return what travels, after whoever listens to `before_task_publish` has seen it."""
+        headers, properties, body, _ = order.message
+        headers.update(order.options.get("headers") or ())
+        for name, value in order.options.items():
+            if name not in READ:
+                properties[name] = value
+        signals.before_task_publish.send(
+            sender=order.name, body=body, exchange="", routing_key=order.queue, declare=[], headers=headers,
+            properties=properties, retry_policy=policy,
+        )  # fmt: skip
+        return made(order.queue, encoded(body), headers, properties)
+
+    def _hand_on(self, task: Any, parent: Any, args: Any, kwargs: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+        """Add to the options what a job inherits and what its task asks for; return the arguments as they travel."""
+        headers = options["headers"] = {**behalf.headers(parent), **(options.get("headers") or {})}
+        if task is None:
+            return args, kwargs
+        if url := getattr(task, "celeriac_callback", None):
+            headers.setdefault(webhook.CALLBACK_HEADER, url)
+        if takes_files(task):
+            id = options["task_id"] = options.get("task_id") or str(uuid.uuid4())
+            owner = headers.get("celeriac_owner") or ""
+            args, kwargs = taken([args, kwargs], files_of(self.settings), owner, id)
+        if seconds := getattr(task, "celeriac_unique", None):
+            headers[SAME_HEADER] = [unique.same(task, args or (), kwargs or {}, headers), seconds]
+        return args, kwargs
+
+    @property
+    def origin(self) -> str:
+        """This process, as Celery names it in messages."""
+        pid = os.getpid()
+        if self._origin[0] != pid:
+            self._origin = (pid, anon_nodename())
+        return self._origin[1]
+
+
+def _expiration(id: str, expires: Any) -> float:
+    """Return the seconds until a job expires; one that has done so already is sent all the same, and ends so."""
+    if isinstance(expires, str):
+        expires = datetime.fromisoformat(expires)
+    seconds: float = expires
+    if isinstance(expires, datetime):
+        aware = expires if expires.tzinfo else expires.replace(tzinfo=UTC)
+        seconds = (aware - datetime.now(UTC)).total_seconds()
+    if seconds < 0:
+        logger.warning("Job %s is submitted %.0f s after the time at which it expires.", id, -seconds)
+    return max(0.0, seconds)
+
+
+def _published(order: Order) -> None:
+    headers, _, body, _ = order.message
+    signals.after_task_publish.send(sender=order.name, body=body, headers=headers, exchange="", routing_key=order.queue)
+
+
+def _told(order: Order) -> Any:
+    """Return what `apply_async` answers."""
+    result = order.result(order.id)
+    result.ignored = order.ignored
+    if order.parent:
+        order.parent.add_trail(result)
+    return result
