@@ -2,7 +2,7 @@
 
 1. News only wakes. What happened is read by number, for all jobs that were woken, at most every 50 ms.
 2. Every few seconds every watched job is looked at, in case news was lost; a lost connection is opened anew.
-3. Ten times a second it looks whether the server was told to stop, once a second which clients have left.
+3. Ten times a second it looks whether the server was told to stop, once a second which silent clients have left.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 PACE = 0.05  # seconds between two readings
 BEAT = 0.1  # seconds between two looks at the server
 SWEEP = 1.0  # seconds between two looks at the clients
+MOST_LOOKS = 200  # clients looked at in one go: thousands would hold up the news
 NET = 5.0  # seconds between two looks at every watched job
 PAUSE = 1.0  # seconds before a lost connection is opened anew
 
@@ -54,6 +55,7 @@ class Reader:
         self._woken: set[str] = set()
         self._hearing: Hearing | None = None
         self._thread: threading.Thread | None = None
+        self._unseen: list[Stream] = []
         self._due = dict.fromkeys(("read", "sweep", "net", "journal"), 0.0)
 
     # -- called by requests ---------
@@ -167,7 +169,8 @@ class Reader:
         if self._woken and self._is_due("read", PACE):
             began = time.monotonic()
             self._read()
-            self._due["read"] = max(self._due["read"], 3 * time.monotonic() - 2 * began)  # leaves time to others
+            now = time.monotonic()
+            self._due["read"] = max(self._due["read"], now + min(BEAT, 2 * (now - began)))  # leaves time to others
         if self.everyone.streams and self._is_due("journal", everyone.PACE):
             self._read_journal()
 
@@ -214,18 +217,20 @@ class Reader:
     def _look_around(self) -> None:
         """End every stream when the server stops; end those whose client has left."""
         stopping, sweep = serving.is_stopping(), self._is_due("sweep", SWEEP)
-        if not (stopping or sweep):
-            return
-        with self._lock:
-            streams = self.everyone.streams.union(*(f.streams for f in self._feeds.values()))
-            waiting = [news for events in self._waiting.values() for news in events] if stopping else []
-        for news in waiting:
-            news.set()
-        for stream in streams:
+        if stopping or sweep:
+            with self._lock:
+                streams = self.everyone.streams.union(*(f.streams for f in self._feeds.values()))
+                waiting = [news for events in self._waiting.values() for news in events] if stopping else []
+            for event in waiting:
+                event.set()
             if stopping:
-                stream.stop()
-            else:
-                stream.drop_if_gone()
+                for stream in streams:
+                    stream.stop()
+            elif not self._unseen:
+                self._unseen = list(streams)
+        for stream in self._unseen[-MOST_LOOKS:]:
+            stream.look()
+        del self._unseen[-MOST_LOOKS:]
 
     def _rest(self) -> None:
         """Wait a little, with an eye on the server."""

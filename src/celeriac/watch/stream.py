@@ -38,7 +38,7 @@ class Stream:
         self._bytes = 0
         self._news = threading.Lock()  # held while there is no news: an Event would cost twenty times as much memory
         self._news.acquire()
-        self._over = self._greeted = self._alone = False
+        self._over = self._greeted = self._alone = self._told = False
         self._ends = time.monotonic() + age * random.uniform(0.9, 1.0)
 
     def begin(self, at: Position, events: Sequence[Event], ended: set[str]) -> None:
@@ -67,6 +67,7 @@ class Stream:
             self.line.hang_up()
             self.stop()
         if events:
+            self._told = True
             self._wake()
 
     def stop(self) -> None:
@@ -79,6 +80,12 @@ class Stream:
         if gone := self.line.is_gone():
             self.stop()
         return gone
+
+    def look(self) -> None:
+        """End it if its client has left; who was told something since the last look leaves by not taking it."""
+        told, self._told = self._told, False
+        if not told:
+            self.drop_if_gone()
 
     def close(self) -> None:
         """Let go of it."""
