@@ -185,8 +185,13 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
             logger.warning("Messages go back when Redis is there again: %s", error)
 
     def wake(self) -> None:
-        """A slot is free: look again."""
+        """Look again."""
         if self.connection is not None:
+            self.connection.cycle.wake()
+
+    def freed(self) -> None:
+        """A slot is free: look again. The event loop's own thread does so by itself, before it waits."""
+        if self.connection is not None and not self.connection.cycle.in_loop_thread:
             self.connection.cycle.wake()
 
     # -- the rest ---------

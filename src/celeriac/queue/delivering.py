@@ -12,8 +12,6 @@ from collections import deque
 from functools import cached_property
 from typing import Any
 
-from kombu.utils.json import loads
-
 from celeriac.queue import message as envelope
 from celeriac.queue.table import Table, table
 from celeriac.store import clients, moves
@@ -92,7 +90,7 @@ class Delivering:
     def _payload(self, delivery: moves.Delivery) -> Any:
         """Return the message as kombu expects it, or None when it went elsewhere instead."""
         try:
-            payload = loads(delivery.raw)
+            payload = envelope.read(delivery.raw)
             if not delivery.token:
                 return payload
             headers = payload.setdefault("headers", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import Any
 
 from kombu.transport import redis as kombu_redis
@@ -16,12 +17,26 @@ class Poller(kombu_redis.MultiChannelPoller):
         super().__init__()
         self.in_loop = False
         self._bell: tuple[int, int] | None = None
+        self._rung = False
+        self._loop: Any = None
+        self._thread = 0
 
     def join(self, loop: Any) -> None:
         """Work inside kombu's event loop from now on."""
-        self.in_loop = True
+        self.in_loop, self._loop, self._thread = True, loop, threading.get_ident()
         bell = self._hang_bell()
         loop.add_reader(bell, self._silence, bell)
+
+    @property
+    def in_loop_thread(self) -> bool:
+        """Whether this is asked on the thread of the event loop."""
+        return self.in_loop and threading.get_ident() == self._thread
+
+    @property
+    def fds(self) -> dict[int, Any]:
+        """The sockets that kombu's loop does not know yet; it would register each anew on every turn."""
+        known = self._loop.readers if self._loop is not None else ()
+        return {fd: channel for fd, channel in self._fd_to_chan.items() if fd not in known}
 
     def on_poll_init(self, poller: Any) -> None:
         self.poller = poller
@@ -49,7 +64,8 @@ class Poller(kombu_redis.MultiChannelPoller):
 
     def wake(self) -> None:
         """End the present wait, from any thread or greenlet: a slot is free, or there is news."""
-        if self._bell is not None:
+        if self._bell is not None and not self._rung:
+            self._rung = True
             with contextlib.suppress(BlockingIOError):
                 os.write(self._bell[1], b".")
 
@@ -70,7 +86,7 @@ class Poller(kombu_redis.MultiChannelPoller):
             self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         return self._bell[0]
 
-    @staticmethod
-    def _silence(fileno: int) -> None:
+    def _silence(self, fileno: int) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.read(fileno, 4096)
+            os.read(fileno, 64)
+        self._rung = False  # last: whoever found the bell rung until now has news that this very turn sees

@@ -16,7 +16,7 @@ class QoS(virtual.QoS):
         """Acknowledge: never again delivered, and sent with the next fetch or tick."""
         self.channel.table.ack(delivery_tag)
         super().ack(delivery_tag)
-        self.channel.wake()
+        self.channel.freed()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Give the message back (at the tail, as kombu does; a lost one at the head), or bury what nobody can run."""
@@ -28,7 +28,7 @@ class QoS(virtual.QoS):
             table.send_back([Return(delivery_tag, "rejected", bury=True)])
         virtual.QoS.ack(self, delivery_tag)
         self.channel.send_returns()
-        self.channel.wake()
+        self.channel.freed()
 
     def restore_unacked(self, client: Any = None) -> list[Any]:
         """Give back what never began; running jobs keep their lease and can still be acknowledged."""

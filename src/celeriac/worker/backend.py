@@ -21,9 +21,9 @@ from celery.backends.redis import RedisBackend, SentinelBackend
 from celery.utils.serialization import UnpickleableExceptionWrapper, ensure_serializable
 
 from celeriac.job import Move
-from celeriac.queue.errors import EncodeError
 from celeriac.store import moves
-from celeriac.worker.process import settings_of, space_of, writer_of
+from celeriac.worker.meta import MetaMixin, error_of, kind_of
+from celeriac.worker.process import space_of, writer_of
 from celeriac.worker.writer import LOG_CAP, Writer
 
 ENDS = {
@@ -32,8 +32,6 @@ ENDS = {
     states.RETRY: Move.RETRY,
     states.REVOKED: Move.CANCELLED,
 }
-MESSAGE_LIMIT = 2000  # characters of an error's message that the record keeps
-TRACEBACK_LIMIT = 20000
 
 #: Errors after which Celery rejects the message, and what the record and the dead letter then say.
 DEAD = {"Reject": "rejected", "NotRegistered": "unknown task", "DecodeError": "unreadable message",
@@ -48,7 +46,7 @@ class Refused(Exception):
     """This end came late, or second: nobody hears of it."""
 
 
-class RecordMixin:
+class RecordMixin(MetaMixin):
     """What our backends add to Celery's."""
 
     app: Any
@@ -93,7 +91,7 @@ class RecordMixin:
     ) -> None:
         with _accepted(task_id):
             if not store_result:
-                error = _error(self.encode_result(exc, states.FAILURE), traceback)  # type: ignore[attr-defined]
+                error = error_of(self.encode_result(exc, states.FAILURE), traceback)  # type: ignore[attr-defined]
                 self._end(task_id, Move.FAIL, "", request, error=error, store=False)
             super().mark_as_failure(task_id, exc, traceback, request, store_result, **kw)  # type: ignore[misc]
 
@@ -135,13 +133,21 @@ class RecordMixin:
         elif state in states.READY_STATES and request.chord:
             self.on_chord_part_return(request, state, result)  # type: ignore[attr-defined]
 
+    def store_result(
+        self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
+    ) -> Any:
+        """Store what became of an attempt. Celery would try again what fails here: the writer does so itself."""
+        result = self.encode_result(result, state)  # type: ignore[attr-defined]
+        self._store_result(task_id, result, state, traceback, request)
+        return result
+
     def _store_result(
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         token = lease_of(request)
         if state == states.STARTED and token and self._begins(request):
             return result
-        meta = self._meta(task_id, result, state, traceback, request)
+        meta = self.meta_of(task_id, result, state, traceback, request)
         move = ENDS.get(state)
         if move is None:
             return self._report(task_id, token, result, meta, state, request)
@@ -150,40 +156,12 @@ class RecordMixin:
             return result
         error = reason = ""
         if move in (Move.FAIL, Move.RETRY):
-            error = _error(result, traceback)
-            reason = DEAD.get(_kind(result), "") if move is Move.FAIL else ""
+            error = error_of(result, traceback)
+            reason = DEAD.get(kind_of(result), "") if move is Move.FAIL else ""
         elif move is Move.CANCELLED:
             reason = " ".join(map(str, result.get("exc_message", ()))) if isinstance(result, dict) else str(result)
         self._end(task_id, move, meta, request, error=error, reason=reason)
         return result
-
-    def _meta(self, task_id: str, result: Any, state: str, traceback: Any, request: Any) -> str:
-        """Return Celery's result as JSON text. Raises EncodeError: Celery then stores a failure instead."""
-        meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)  # type: ignore[attr-defined]
-        meta["task_id"] = task_id
-        try:
-            text = json.dumps(meta, allow_nan=False, separators=(",", ":"))
-        except ValueError as error:
-            if state == states.SUCCESS:
-                raise EncodeError(f"The result is not JSON: {error}") from error
-            text = json.dumps(_plain(meta), separators=(",", ":"))
-        except TypeError:
-            text = self._foreign(meta, request)
-        limit = settings_of(self.app).result_limit
-        if len(text) <= limit:
-            return text
-        if state == states.SUCCESS:
-            raise EncodeError(f"The result has {len(text)} bytes, more than CELERIAC_RESULT_LIMIT={limit}.")
-        return json.dumps(_plain(meta), separators=(",", ":"))
-
-    def _foreign(self, meta: dict[str, Any], request: Any) -> str:
-        """Encode what only kombu's JSON can carry (dates, decimals, bytes): for Celery's tasks, not for jobs."""
-        task = self.app.tasks.get(getattr(request, "task", None))
-        if meta["status"] == states.SUCCESS and getattr(task, "celeriac_job", False):
-            kind = type(meta["result"]).__name__
-            raise EncodeError(f"The result is not JSON: it has type {kind} or holds a value that JSON cannot carry.")
-        encoded = self.encode(meta)  # type: ignore[attr-defined]
-        return encoded if isinstance(encoded, str) else encoded.decode()
 
     def _begins(self, request: Any) -> bool:
         """Return whether the task notes its own start; one that is not made by our app does not."""
@@ -264,30 +242,3 @@ def _accepted(task_id: str) -> Iterator[None]:
         pass
     finally:
         _ending.reset(reset)
-
-
-def _kind(result: Any) -> str:
-    return str(result.get("exc_type", "")) if isinstance(result, dict) else type(result).__name__
-
-
-def _error(exc: Any, traceback: Any) -> str:
-    """Return what the record keeps of an error, encoded by Celery or not, as JSON."""
-    if exc is None:  # a retry that gives no reason
-        return ""
-    words = exc.get("exc_message") or () if isinstance(exc, dict) else (exc,)
-    shown = {"type": _kind(exc), "message": " ".join(str(word) for word in words)[:MESSAGE_LIMIT]}
-    if traceback:
-        shown["traceback"] = str(traceback)[-TRACEBACK_LIMIT:]
-    return json.dumps(shown)
-
-
-def _plain(meta: dict[str, Any]) -> dict[str, Any]:
-    """Return a failure's or a state's meta in bounded words, where JSON or the limit does not allow it as it is."""
-    result = meta["result"]
-    if isinstance(result, dict) and "exc_type" in result:
-        words = " ".join(str(word) for word in result.get("exc_message") or ())[:MESSAGE_LIMIT]
-        result = {**result, "exc_message": [words]}
-    else:
-        result = repr(result)[:MESSAGE_LIMIT]
-    traceback = meta["traceback"] and str(meta["traceback"])[-TRACEBACK_LIMIT:]
-    return {**meta, "result": result, "traceback": traceback}

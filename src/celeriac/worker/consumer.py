@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from celery.app.task import Context
-from celery.exceptions import NotRegistered
+from celery.exceptions import InvalidTaskError, NotRegistered
 from celery.worker import consumer as celery_consumer
 
 from celeriac.queue.errors import DecodeError
@@ -33,12 +33,23 @@ class Consumer(CeleryConsumer):
         return super().ensure_connected(conn)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
-        """Look at the body before Celery does."""
+        """Look at the body before Celery does, and let a thread that is done acknowledge by itself."""
         handle: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)
+        strategies, callbacks = self.strategies, self.on_task_message
 
         def on_task_received(message: Any) -> Any:
             problem = _problem(message)
-            return handle(message) if problem is None else self.on_decode_error(message, problem)
+            if problem is not None:
+                return self.on_decode_error(message, problem)
+            named = isinstance(message.headers, dict) and message.headers.get("task")
+            strategy = strategies.get(named) if named else None
+            if strategy is None or (self.restart_count and not self._maximum_prefetch_restored):
+                return handle(message)  # an old protocol, an unknown task; after a reconnect Celery counts
+            reject = partial(self.call_soon_ack, message.reject_log_error)
+            try:
+                strategy(message, None, message.ack_log_error, reject, callbacks)
+            except InvalidTaskError as error:
+                self.on_invalid_task(None, message, error)
 
         return on_task_received
 

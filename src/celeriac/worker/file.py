@@ -113,6 +113,15 @@ def files_of(settings: Settings) -> Files:
     return Files(settings.data, settings.file_limit)
 
 
+def holds_files(value: Any) -> bool:
+    """Is there a File in a job's result?"""
+    if isinstance(value, dict):
+        return any(map(holds_files, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(holds_files, value))
+    return isinstance(value, File)
+
+
 def told(value: Any, where: Files, owner: str, job: str) -> Any:
     """Return a job's result or arguments with a reference in the place of every File, each kept as long as the job."""
     if isinstance(value, File):

@@ -2,17 +2,69 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, NoReturn
 
+from celery.concurrency.base import BasePool, apply_target
 from celery.concurrency.thread import TaskPool
 
 from celeriac.worker.limits import run_limited
 
+logger = logging.getLogger(__name__)
+
+
+class Threads:
+    """At most `size` threads with one queue. No job is asked for its outcome here, so none is given a future."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.load = size, 0
+        self._threads: list[threading.Thread] = []
+        self._given: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Run it soon, on a new thread when all others are busy."""
+        with self._lock:
+            self.load += 1
+            if len(self._threads) < min(self.load, self.size):
+                self._threads.append(threading.Thread(target=self._run, name="celeriac-job", daemon=True))
+                self._threads[-1].start()
+        self._given.put(work)
+
+    def shutdown(self) -> None:
+        """Run what was given, then end all threads."""
+        for _ in self._threads:
+            self._given.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def __len__(self) -> int:
+        return len(self._threads)
+
+    def _run(self) -> None:
+        while (work := self._given.get()) is not None:
+            try:
+                work()
+            except BaseException:  # its job is told of by Celery, the others need this thread
+                logger.exception("A thread goes on after a mistake in what surrounds a job.")
+            with self._lock:
+                self.load -= 1
+
 
 class ThreadPool(TaskPool):
     """A thread cannot be killed: a job stops at its next `track()`, `progress()` or `current_job.check()`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.threads = Threads(self.limit)
+
+    def on_stop(self) -> None:
+        """Wait for what was given."""
+        self.threads.shutdown()
 
     def on_apply(
         self,
@@ -22,12 +74,16 @@ class ThreadPool(TaskPool):
         callback: Callable[..., Any] | None = None,
         accept_callback: Callable[..., Any] | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> None:
         """Run `target` in a thread; `soft_timeout` and `timeout` (s) start with it, not with its queueing."""
         soft = options.get("soft_timeout") or self.options.get("soft_timeout")
         hard = options.get("timeout") or self.options.get("timeout")
         limited = partial(run_limited, target, soft, hard)
-        return super().on_apply(limited, args, kwargs, callback, accept_callback, **options)
+        self.threads.submit(partial(apply_target, limited, args, kwargs, callback, accept_callback))
+
+    def _get_info(self) -> Any:
+        base: dict[str, Any] = BasePool._get_info(self)  # type: ignore[attr-defined]
+        return {**base, "max-concurrency": self.limit, "threads": len(self.threads)}
 
     def terminate_job(self, pid: int, signal: int | None = None) -> NoReturn:
         """Refuse: by now the job is marked as revoked, which it notices by itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from billiard.einfo import ExceptionWithTraceback
+from celery.app.task import Context
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker.state import revoked
@@ -12,6 +13,9 @@ from celery.worker.state import revoked
 from celeriac.queue.message import LEASE_HEADER
 from celeriac.store import moves
 from celeriac.worker.process import process_of, space_of
+
+#: Names in a message's headers that are Celery's own; the others are `task.request.headers`.
+CELERYS = {*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression"}
 
 CeleryRequest: Any = celery_request.Request  # the stubs lack half of it
 
@@ -21,8 +25,14 @@ class Request(CeleryRequest):
 
     timed_out = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
+        """Take the body as the consumer has decoded it: the pool need not do it a second time."""
+        if not kwargs.get("decoded"):
+            kwargs |= {"body": message.payload, "decoded": True}
+        super().__init__(message, *args, **kwargs)
+        request = self._request_dict
+        if request.get("headers") is None:  # Celery would find them out by asking for each name of its own
+            request["headers"] = {name: value for name, value in message.headers.items() if name not in CELERYS}
         fence = self.token.rpartition(":")[2]
         if fence.isdigit() and int(fence) > 1:  # the record knows better than this worker's memory of an earlier run
             revoked.discard(self.id)

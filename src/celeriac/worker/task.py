@@ -19,7 +19,7 @@ from celeriac.registry.body import parse, parse_object
 from celeriac.registry.value import JSON
 from celeriac.worker.backend import lease_of
 from celeriac.worker.capture import attempt
-from celeriac.worker.file import files_of, told
+from celeriac.worker.file import files_of, holds_files, told
 from celeriac.worker.process import writer_of
 from celeriac.worker.progress import current_job
 from celeriac.worker.routing import queue_of
@@ -145,6 +145,8 @@ class JobTask(Task[P, R]):
 
     def _told(self, result: Any) -> Any:
         """Return what the job returned, with a reference in the place of each File."""
+        if not holds_files(result):
+            return result
         owner = getattr(self.request, "celeriac_owner", None) or ""
         return told(result, files_of(self.app.settings), owner, str(self.request.id))
 
