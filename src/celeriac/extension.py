@@ -129,7 +129,7 @@ class Installed:
 
 def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
     space, send = space_of(celery), Sender(celery)
-    context = Context(celery.client, space, celery.jobs, send, Commander(celery), send.max_retries)
+    context = Context(celery.client, space, celery.jobs, send, Commander(celery), send.max_retries, send.claim)
     tokens = Tokens(TokenStore(celery.client, space))
     watch = Watch(
         lambda: Wakes(settings.broker_url, space, settings.publish_timeout), settings.waits,

@@ -22,7 +22,8 @@ def keeps() -> bool:
 @pytest.fixture
 def app(broker_url: str, keeps: bool, tmp_path: Path) -> Iterator[Flask]:
     """An app as in production: closed, with a good secret."""
-    made = make_app(broker_url, CELERIAC_HISTORY=keeps, DATABASE_URL=f"sqlite:///{tmp_path / 'history.db'}")
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    made = make_app(broker_url, CELERIAC_HISTORY=keeps, DATABASE_URL=url, CELERIAC_DATA=str(tmp_path))
     if keeps:
         history.of(made).upgrade()
     yield made
@@ -31,9 +32,9 @@ def app(broker_url: str, keeps: bool, tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def open_app(broker_url: str) -> Flask:
+def open_app(broker_url: str, tmp_path: Path) -> Flask:
     """The same app in local development."""
-    return make_app(broker_url, CELERIAC_LOCAL=True)
+    return make_app(broker_url, CELERIAC_LOCAL=True, CELERIAC_DATA=str(tmp_path))
 
 
 @pytest.fixture

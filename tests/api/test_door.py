@@ -43,7 +43,11 @@ def routes(app: Flask) -> list[tuple[str, str]]:
 
 
 def at(rule: str, id: str) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: {"task": "sum_up", "name": "celery"}.get(match[1], id), rule)
+    return re.sub(
+        r"<(?:\w+:)?(\w+)>",
+        lambda match: {"task": "sum_up", "name": "celery", "file": "0" * 32}.get(match[1], id),
+        rule,
+    )
 
 
 def body_of(rule: str) -> Any:

@@ -21,7 +21,8 @@ EXCLUDED = "ignored_auth,use_after_free,ensure_resource_availability,positive_da
 def test_no_request_makes_an_answer_that_the_document_does_not_tell(broker_url: str, tmp_path: Path) -> None:
     port = free_port()
     env = {"BROKER_URL": broker_url, "CELERIAC_LOCAL": "1", "SECRET_KEY": "schemathesis", "CELERIAC_STREAM_AGE": "0.2",
-           "CELERIAC_HISTORY": "true", "DATABASE_URL": f"sqlite:///{tmp_path / 'history.db'}"}  # fmt: skip
+           "CELERIAC_HISTORY": "true", "DATABASE_URL": f"sqlite:///{tmp_path / 'history.db'}",
+           "CELERIAC_DATA": str(tmp_path / "data")}  # fmt: skip
     command = ["gunicorn", "run:app", "--bind", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "8",
                "--no-control-socket"]  # fmt: skip
     program, web = Program(command, tmp_path / "web.log", env), Web(port)

@@ -40,8 +40,11 @@ class Command(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One app's Redis client and keys, its tasks, its ways of submitting and of telling workers; `max_retries` tells a
-    task's limit."""
+    """One app's Redis client and keys, its tasks, its ways of submitting and of telling workers.
+
+    `max_retries` tells a task's limit; `claim(task, id, arguments)` keeps the files among new arguments as long as the
+    job, raises UnknownFile.
+    """
 
     client: Any
     space: Space
@@ -49,3 +52,4 @@ class Context:
     send: Send
     command: Command
     max_retries: Callable[[str], int | None]
+    claim: Callable[[str, str, Mapping[str, Any]], None]

@@ -78,6 +78,8 @@ def retry(context: Context, id: str, arguments: Mapping[str, Any] | None = None)
     """
     job = _ended(context, id)
     edited = None if arguments is None else _bind(context, job, arguments)
+    if edited is not None:
+        context.claim(job.task, id, edited)
     if edited is None and record.revive(context.client, context.space, id, "retried"):
         return None
     kept = record.kept_message(context.client, context.space, id)

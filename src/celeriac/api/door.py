@@ -75,7 +75,7 @@ def admit(scope: Scope, *, job_id: str = "", changes: bool = False) -> Caller:
     found.require(scope)
     seen = g.celeriac_visit = replace(visit(), caller=found)
     given = {"celeriac_owner": found.owner, "celeriac_request": seen.request_id, "traceparent": seen.traceparent}
-    behalf.act_for({name: value for name, value in given.items() if value})
+    behalf.act_for({name: value for name, value in given.items() if value}, lambda owner: found.sees("", owner))
     return found
 
 

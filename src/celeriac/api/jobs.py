@@ -127,22 +127,6 @@ def retry(id: str) -> Response:
 
 @table.route(
     Route(
-        "/api/jobs/{id}/result", "GET", "The result of a job that succeeded", scope=Scope.READ, by_link=True,
-        parameters=(IF_NONE_MATCH,),
-        answers=(Answer(200, "What the job returned.", shapes.Result, headers=("ETag",)), UNCHANGED),
-        errors=(*UNKNOWN, Conflict),
-    )
-)  # fmt: skip
-def result(id: str) -> Response:
-    """Answer what the job returned."""
-    job = present.find(context(), id)
-    if job.state is not State.SUCCEEDED:
-        raise Conflict(f"Job {id} is {job.state}: it has no result.", "Look at the job itself.")
-    return tagged(job.result)
-
-
-@table.route(
-    Route(
         "/api/jobs/{id}/logs", "GET", "What a job printed and logged", scope=Scope.READ, by_link=True,
         description="`Accept: text/plain` gives one line each.",
         parameters=(Parameter("after", "query", "Only lines after this `seq`.", {"type": "integer", "minimum": 0}),),

@@ -16,6 +16,7 @@ from celeriac.actions.waiting import Waiting, waiting
 from celeriac.api.door import caller, visit
 from celeriac.auth.caller import Scope, Way
 from celeriac.errors import UnknownJob
+from celeriac.registry.file import is_file
 from celeriac.store import record
 from celeriac.store.record import Record
 
@@ -72,9 +73,10 @@ def shown(context: Context, job: Record, reason: Waiting | None) -> dict[str, An
     body["owner"] = None if by_link else owner_of(job) or None
     body["request_id"] = job.extra.get("request_id") or None
     body["links"] = links(job.id)
-    if job.done and job.result is not None and len(json.dumps(job.result)) > INLINE:
-        body["result"] = None
+    body["result_file"] = _result_file(job)
+    if body["result_file"] is not None:
         body["links"]["result"] = f"{address(job.id)}/result"
+        body["result"] = job.result if is_file(job.result) else None
     return body
 
 
@@ -82,6 +84,16 @@ def listed(context: Context, job: Record) -> dict[str, Any]:
     """Return the job as one of many: what is large, or has to be asked for, is left out."""
     short = job if len(json.dumps([job.args, job.kwargs])) <= LISTED else replace(job, args=None, kwargs=None)
     return shown(context, replace(short, result=None), None)
+
+
+def _result_file(job: Record) -> dict[str, Any] | None:
+    """Return what is said of a result that is to be fetched: a file, or JSON too large to be inside the job."""
+    if job.result is None:
+        return None
+    if is_file(job.result):
+        return {name: job.result[name] for name in ("name", "media_type", "size")}
+    size = len(json.dumps(job.result))
+    return {"name": "", "media_type": "application/json", "size": size} if size > INLINE else None
 
 
 def links(id: str) -> dict[str, str]:

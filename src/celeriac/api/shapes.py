@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from celeriac.actions.jobs import QUEUE_NAME
 from celeriac.actions.waiting import Reason
+from celeriac.api.file_shapes import ResultFile
 from celeriac.auth.caller import Scope, Way
 from celeriac.job import State
 
@@ -126,6 +127,7 @@ class Job(BaseModel):
     reason: str | None
     progress: Progress | None
     result: Any
+    result_file: ResultFile | None = Field(description="What is at `links.result`; null when `result` is all there is.")
     error: JobError | None
     waiting: Waiting | None
     attempts: list[Attempt]
@@ -135,7 +137,7 @@ class Job(BaseModel):
     owner: str | None
     request_id: str | None
     links: dict[str, str] = Field(
-        description="Where what belongs to it is; `result` only when it is too large to be here."
+        description="Where what belongs to it is; `result` only when it is a file, or too large to be here."
     )
 
 
@@ -144,10 +146,6 @@ class Jobs(BaseModel):
 
     items: list[Job]
     next_page_token: str | None
-
-
-class Result(RootModel[Any]):
-    """What a job returned: any JSON."""
 
 
 class Line(BaseModel):

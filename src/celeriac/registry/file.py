@@ -6,6 +6,7 @@ tell, so what a caller says of them is not believed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 F = TypeVar("F")
 
+ID = re.compile(r"[0-9a-f]{32}")
 MARK = "x-celeriac-file"  # in the schema of a parameter that takes a file
 
 
@@ -22,10 +24,13 @@ class Reference(BaseModel):
 
     model_config = ConfigDict(extra="forbid", title="File", json_schema_extra={MARK: True})
 
-    file: str = Field(pattern="^[0-9a-f]{32}$", description="The id that the upload was given.")
+    file: str = Field(pattern=f"^{ID.pattern}$", description="The `id` that `POST /api/files` answered.")
     name: str = ""
     media_type: str = ""
     size: int = 0
+
+
+FIELDS = frozenset(Reference.model_fields)
 
 
 def file_schema(handler: GetCoreSchemaHandler, made: Callable[[str], F], told: Callable[[F], Any]) -> CoreSchema:
@@ -37,12 +42,21 @@ def file_schema(handler: GetCoreSchemaHandler, made: Callable[[str], F], told: C
     )
 
 
+def reference(value: Any) -> str | None:
+    """Return the id of the file that a value stands for; None when it is another value."""
+    if isinstance(value, dict) and isinstance(value.get("file"), str) and set(value) <= FIELDS:
+        return str(value["file"])
+    return None
+
+
+def is_file(value: Any) -> bool:
+    """Is this what we write in the place of a file that a job returns: a reference with everything beside it?"""
+    return reference(value) is not None and ID.fullmatch(value["file"]) is not None and set(value) == FIELDS
+
+
 def references(value: Any, depth: int = 0) -> list[str]:
     """Return the ids of all files that JSON arguments or a result refer to."""
-    if isinstance(value, dict):
-        if isinstance(value.get("file"), str) and set(value) <= set(Reference.model_fields):
-            return [value["file"]]
-        inner = list(value.values())
-    else:
-        inner = list(value) if isinstance(value, list | tuple) else []
+    if (one := reference(value)) is not None:
+        return [one]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return [id for each in inner for id in references(each, depth + 1)] if depth < 32 else []

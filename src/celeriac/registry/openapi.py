@@ -28,13 +28,18 @@ _EVENT: dict[str, JSON] = {
     "type": "object",
     "properties": {"id": _STRING, "event": _STRING, "data": _STRING, "retry": {"type": "integer"}},
 }
+ANY_MEDIA = "*/*"  # JSON or the bytes of any file
+_BODIES: dict[str, dict[str, JSON]] = {EVENT_STREAM: _EVENT, ANY_MEDIA: {}}
 #: Every header that a route may name, in one sentence.
 HEADERS = {
+    "Accept-Ranges": "`bytes`: parts can be asked for (`Range`).",
     "Allow": "The methods that this path has.",
+    "Content-Disposition": "The file's name, and whether a browser may show it by itself.",
+    "Content-Range": "Which part of the file this is.",
     "Deprecation": "Since when this route is deprecated (RFC 9745).",
     "ETag": "The version of what was sent, for `If-None-Match`.",
     "Link": "Related addresses (RFC 8288).",
-    "Location": "Where the job is.",
+    "Location": "Where it is.",
     "Preference-Applied": "The preference that was honoured (RFC 7240).",
     "Retry-After": "Seconds to wait before asking again.",
     "WWW-Authenticate": "How to prove who you are (RFC 6750).",
@@ -78,7 +83,8 @@ class Route:
     """One method of one path. `scope` is what the caller's token needs, nothing for a public route.
 
     A body may be left out unless `body_required`. `per_task` writes the route once for every task, in place of
-    `{task}`; a route of that kind that takes a body (`request`) takes the arguments of the task.
+    `{task}`; a route of that kind that takes a body (`request`) takes the arguments of the task. `sent` is for a body
+    that is no JSON: its schema by media type.
     """
 
     path: str
@@ -89,6 +95,7 @@ class Route:
     scope: str = ""
     by_link: bool = False
     request: type[BaseModel] | None = None
+    sent: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
     body_required: bool = True
     parameters: tuple[Parameter, ...] = ()
     description: str = ""
@@ -162,6 +169,9 @@ def _operation(route: Route, refer: Reference) -> dict[str, JSON]:
     if route.request:
         schema = refer(route.request, "validation")
         made["requestBody"] = {"required": route.body_required, "content": {"application/json": {"schema": schema}}}
+    elif route.sent:
+        content: dict[str, JSON] = {media: {"schema": dict(schema)} for media, schema in route.sent.items()}
+        made["requestBody"] = {"required": route.body_required, "content": content}
     return made
 
 
@@ -198,7 +208,7 @@ def _responses(route: Route, refer: Reference) -> dict[str, JSON]:
             schema = refer(answer.model, "serialization")
             response["content"] = {answer.media or "application/json": {"schema": schema}}
         elif answer.media:
-            schema = _EVENT if answer.media == EVENT_STREAM else _STRING
+            schema = _BODIES.get(answer.media, _STRING)
             response["content"] = {answer.media: {"schema": dict(schema)}}
         if answer.headers:
             response["headers"] = {name: _header(name) for name in answer.headers}

@@ -5,7 +5,7 @@ The transport writes these headers into the record; Celery itself repeats them i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import g, has_request_context
@@ -13,9 +13,20 @@ from flask import g, has_request_context
 from celeriac.queue.message import ON_BEHALF
 
 
-def act_for(headers: Mapping[str, str]) -> None:
-    """Let every job that this request submits carry these headers."""
-    g.celeriac_behalf = headers
+def act_for(headers: Mapping[str, str], sees: Callable[[str], bool]) -> None:
+    """Let every job that this request submits carry these headers; `sees` tells whose things exist for its caller."""
+    g.celeriac_behalf, g.celeriac_sees = headers, sees
+
+
+def sees(owner: str) -> bool:
+    """Whether what belongs to `owner` exists for who asks by HTTP. A request that nobody let in sees nobody's alone.
+
+    Outside a request it is the app's own code that asks, and sees all.
+    """
+    if not has_request_context():
+        return True
+    known: Callable[[str], bool] | None = g.get("celeriac_sees")
+    return known(owner) if known else not owner
 
 
 def headers(task: Any) -> dict[str, str]:

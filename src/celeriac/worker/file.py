@@ -15,18 +15,25 @@ from __future__ import annotations
 import io
 import json
 import mimetypes
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from flask import current_app
 
 from celeriac.config import Settings
-from celeriac.errors import ConfigError, UnknownFile
-from celeriac.registry.file import MARK, file_schema, references
-from celeriac.store.files import Files, Kept
+from celeriac.errors import ConfigError, InvalidArguments, UnknownFile
+from celeriac.registry.file import MARK, file_schema
+from celeriac.store.files import Files, Kept, unknown
+from celeriac.worker import behalf
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
+
+    from celeriac.registry import TaskSpec
+
+#: The ids of the files among the arguments that are read here, where somebody collects them.
+_among: ContextVar[list[str] | None] = ContextVar("among", default=None)
 
 
 class File:
@@ -93,11 +100,18 @@ class File:
 
     @classmethod
     def _found(cls, id: str) -> File:
-        """Return the argument that a reference stands for; where there is no app to look in, only its id is known."""
-        file = cls.kept(id)
-        if current_app:
+        """Return the argument that a reference stands for; where there is no app to look in, only its id is known.
+
+        For who asks by HTTP, another owner's file does not exist.
+        """
+        file, collected = cls.kept(id), _among.get()
+        if collected is not None:
+            collected.append(id)
+        elif current_app:
             try:
-                file.keep()
+                kept = file.keep()
+                if not behalf.sees(kept.owner):
+                    raise unknown(id)
             except UnknownFile as error:
                 raise ValueError(error.message) from error  # a fault of this argument, told at its place
         return file
@@ -137,16 +151,30 @@ def told(value: Any, where: Files, owner: str, job: str) -> Any:
 
 def takes_files(task: Any) -> bool:
     """Does one of the job's parameters take files?"""
+    if getattr(task, "spec", None) is None:
+        return False
     known: bool | None = task.__dict__.get("celeriac_takes_files")
     if known is None:
-        known = MARK in json.dumps(task.spec.schema) if getattr(task, "spec", None) is not None else False
-        task.celeriac_takes_files = known
+        known = task.celeriac_takes_files = MARK in json.dumps(task.spec.schema)
     return known
 
 
-def taken(arguments: Any, where: Files, owner: str, job: str) -> Any:
-    """Return arguments as they travel; the files among them are kept as long as the job. Raises UnknownFile."""
-    plain = told(arguments, where, owner, job)
-    for id in references(plain):
+def taken(spec: TaskSpec, arguments: tuple[Any, Any], where: Files, owner: str, job: str) -> tuple[Any, Any]:
+    """Return args and kwargs as they travel; the files among them are kept as long as the job. Raises UnknownFile."""
+    args, kwargs = told(arguments, where, owner, job)
+    for id in _files_among(spec, args, kwargs):
         where.belongs_to(id, job)
-    return plain
+    return args, kwargs
+
+
+def _files_among(spec: TaskSpec, args: Any, kwargs: Any) -> list[str]:
+    """Return the ids of what the task takes as files; nothing where the arguments do not fit: it will not run."""
+    ids: list[str] = []
+    reset = _among.set(ids)
+    try:
+        spec.load(kwargs or {}, args or ())
+    except InvalidArguments:
+        ids.clear()
+    finally:
+        _among.reset(reset)
+    return ids

@@ -10,6 +10,7 @@ from celery.exceptions import OperationalError
 
 from celeriac.errors import BrokerUnavailable
 from celeriac.queue.errors import LimitExceeded
+from celeriac.worker.file import files_of, taken, takes_files
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
@@ -53,6 +54,12 @@ class Sender:
                 "Redis did not take the job; nothing was queued.", "Start it, or set BROKER_URL to one that runs."
             ) from error
         return str(sent.id)
+
+    def claim(self, task: str, id: str, arguments: Mapping[str, Any]) -> None:
+        """Keep the files among new arguments of a job as long as the job. Raises UnknownFile."""
+        known: Any = self._celery.tasks.get(task)
+        if takes_files(known):
+            taken(known.spec, ((), arguments), files_of(self._celery.settings), "", id)
 
     def max_retries(self, task: str) -> int | None:
         """Return how often this task is tried again, None when that is unknown or unbounded."""

@@ -184,7 +184,7 @@ class Submitting(Celery):
         if takes_files(task):
             id = options["task_id"] = options.get("task_id") or str(uuid.uuid4())
             owner = headers.get("celeriac_owner") or ""
-            args, kwargs = taken([args, kwargs], files_of(self.settings), owner, id)
+            args, kwargs = taken(task.spec, (args, kwargs), files_of(self.settings), owner, id)
         if seconds := getattr(task, "celeriac_unique", None):
             headers[SAME_HEADER] = [unique.same(task, args or (), kwargs or {}, headers), seconds]
         return args, kwargs

@@ -15,6 +15,8 @@ CeleriacError
 ├── ExpiredJob           the job's record is past its retention
 ├── UnknownTask          no such task is registered
 ├── UnknownFile          no file is kept under this id
+├── ExpiredFile          the job is known, the file that it returned is kept no more
+├── StorageFull          the disk has no room for the file
 ├── UnknownQueue         no message, worker or task names this queue
 ├── UnknownWorker        no worker of this name was heard of lately
 ├── WorkerSilent         a worker did not answer what it was told
@@ -36,22 +38,10 @@ CeleriacError
 
 from __future__ import annotations
 
-
-class CeleriacError(Exception):
-    """Something went wrong; the sentence says what, `hint` says what to do."""
-
-    status = 500
-    exit_code = 1
-    title = "Internal error"
-    retry_after = 0  # seconds after which the same request may succeed, 0 when waiting does not help
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.hint}".rstrip()
+from celeriac.errors.base import CeleriacError as CeleriacError
+from celeriac.errors.files import ExpiredFile as ExpiredFile
+from celeriac.errors.files import StorageFull as StorageFull
+from celeriac.errors.files import UnknownFile as UnknownFile
 
 
 class ConfigError(CeleriacError):
@@ -145,14 +135,6 @@ class UnknownTask(CeleriacError):
     status = 404
     exit_code = 2
     title = "Unknown task"
-
-
-class UnknownFile(CeleriacError):
-    """No file is kept under this id (any more)."""
-
-    status = 404
-    exit_code = 4
-    title = "Unknown file"
 
 
 class UnknownQueue(CeleriacError):

@@ -1,0 +1,70 @@
+"""What came of a job: its result, JSON or a file, and the files that it took and returned. Speaks Flask."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import Response
+
+from celeriac.api import present
+from celeriac.api.answers import tagged
+from celeriac.api.contract import Table
+from celeriac.api.door import caller
+from celeriac.api.parts import context, parts
+from celeriac.api.sending import ANSWERS, HEADERS, IF_NONE_MATCH, RANGE, sent
+from celeriac.auth.caller import Scope, Way
+from celeriac.errors import Conflict, ExpiredFile, ExpiredJob, UnknownFile, UnknownJob
+from celeriac.job import State
+from celeriac.registry.file import is_file, references
+from celeriac.registry.openapi import ANY_MEDIA, Answer, Route
+from celeriac.store.files import unknown
+from celeriac.worker.file import files_of
+
+table = Table("results")
+
+UNKNOWN = (UnknownJob, ExpiredJob)
+
+
+@table.route(
+    Route(
+        "/api/jobs/{id}/result", "GET", "The result of a job that succeeded", scope=Scope.READ, by_link=True,
+        description="A file is answered as it is, with its media type; everything else is JSON.",
+        parameters=(IF_NONE_MATCH, RANGE),
+        answers=(Answer(200, "What the job returned.", media=ANY_MEDIA, headers=HEADERS), *ANSWERS),
+        errors=(*UNKNOWN, Conflict, ExpiredFile),
+    )
+)  # fmt: skip
+def result(id: str) -> Response:
+    """Answer what the job returned."""
+    job = present.find(context(), id)
+    if job.state is not State.SUCCEEDED:
+        raise Conflict(f"Job {id} is {job.state}: it has no result.", "Look at the job itself.")
+    return _file(job.result["file"], id) if is_file(job.result) else tagged(job.result)
+
+
+@table.route(
+    Route(
+        "/api/jobs/{id}/files/{file}", "GET", "A file that a job took or returned", scope=Scope.READ, by_link=True,
+        description="`file` is the id in its arguments or in its result. By a link: what it returned alone.",
+        parameters=(IF_NONE_MATCH, RANGE),
+        answers=(Answer(200, "The file.", media=ANY_MEDIA, headers=HEADERS), *ANSWERS),
+        errors=(*UNKNOWN, UnknownFile, ExpiredFile),
+    )
+)  # fmt: skip
+def file(id: str, file: str) -> Response:
+    """Answer a file of the job."""
+    job = present.find(context(), id)
+    seen = [job.result] if caller().way is Way.LINK else [job.result, job.args, job.kwargs]
+    if file not in references(seen):
+        raise unknown(file)
+    return _file(file, id)
+
+
+def _file(file: str, id: str) -> Response:
+    """Answer a file that belongs to the job: anybody can write the id of another. Raises ExpiredFile."""
+    where = files_of(parts().settings)
+    with suppress(UnknownFile):
+        kept = where.find(file)
+        if id in kept.jobs:
+            return sent(kept, where)
+    raise ExpiredFile("The file of this job is kept no more.", "Retry the job, if that makes it again.")
