@@ -17,6 +17,10 @@ from tests.queue.moves_state import facts, is_final
 from tests.queue.moves_world import KEYS, LISTS, QUEUES, Job, World, some_of
 
 ENDS = st.sampled_from([Move.SUCCEED, Move.FAIL, Move.CANCELLED])
+# Few rules that do much: hypothesis leaves out some rules in each example, and most mistakes need several of these.
+ATTEMPT = ("starts", "renews", "acknowledges", "finishes", "retries", "gives back", "buries", "defers")
+FATE = ("is published again", "is cancelled", "is requeued", "is deleted", "is due")
+STEERED = ("pauses", "purges", "releases")
 
 
 class Moves(World):
@@ -35,8 +39,7 @@ class Moves(World):
         self.known[id] = Job()
         return id
 
-    @rule(id=jobs, again=st.booleans())
-    def publish_twice(self, id: str, again: bool) -> None:
+    def _publish_again(self, id: str, again: bool) -> None:
         """A producer repeats itself under another tag; one that had ended runs again, from its first or last try."""
         job, unseen = self.known[id], not self._look().records[id]
         retries = job.retries if again else 0
@@ -67,6 +70,20 @@ class Moves(World):
 
     # -- workers ------------------------------------------------------------------------------------------------
 
+    @rule(token=tokens, does=st.sampled_from(ATTEMPT), move=ENDS, yes=st.booleans(), also=st.booleans())
+    def attempt(self, token: str, does: str, move: Move, yes: bool, also: bool) -> None:
+        """A worker does something with a delivery, whether it still has it or not."""
+        {
+            "starts": lambda: self._start(token),
+            "renews": lambda: self._renew_what_may_be_gone(token),
+            "acknowledges": lambda: self._acknowledge(token),
+            "finishes": lambda: self._finish(token, move),
+            "retries": lambda: self._retry(token, delayed=yes, told=also),
+            "gives back": lambda: self._give_back(token, lost=yes, tail=also),
+            "buries": lambda: self._bury(token, close=yes),
+            "defers": lambda: self._defer(token),
+        }[does]()
+
     @rule(target=tokens, n=st.sampled_from([0, 1, 2, 20]), heard=st.booleans(), at_once=st.booleans(), data=st.data())
     def fetch(self, n: int, heard: bool, at_once: bool, data: st.DataObject) -> object:
         """One of the workers asks, after a bell or without; what it has done rides along."""
@@ -77,6 +94,7 @@ class Moves(World):
             self.client.delete(*(f"p:celeriac:bell:{queue}" for queue in QUEUES))
         fetched = moves.fetch(self.client, self.space, n, LISTS, acks)
         assert len(fetched.deliveries) <= n
+        assert not {d.queue for d in fetched.deliveries} & before.paused
         assert not {d.token.rpartition(":")[0] for d in fetched.deliveries} & self.forgotten
         self._check_leases(before, set(acks))
         after = self._look()
@@ -86,11 +104,10 @@ class Moves(World):
         if heard:
             self.silent |= after.paused
         for d in fetched.deliveries if at_once else ():
-            self.start(d.token)
+            self._start(d.token)
         return multiple(*(d.token for d in fetched.deliveries))
 
-    @rule(token=tokens)
-    def start(self, token: str) -> None:
+    def _start(self, token: str) -> None:
         before = self._look()
         verdict = moves.start(self.client, self.space, token, "w", 0.0, "")
         record = before.record(token)
@@ -111,22 +128,19 @@ class Moves(World):
         assert set(mine) <= set(self._look().inflight), "a lease that was just renewed was taken away"
         self._check_leases(before, set())
 
-    @rule(token=tokens)
-    def renew_what_may_be_gone(self, token: str) -> None:
+    def _renew_what_may_be_gone(self, token: str) -> None:
         before = self._look()
         gone = moves.tend(self.client, self.space, [token]).gone
         assert (token in gone) == (token not in before.inflight)
         self._check_leases(before, set())
 
-    @rule(token=tokens)
-    def acknowledge(self, token: str) -> None:
+    def _acknowledge(self, token: str) -> None:
         """Possibly late, possibly the second time."""
         held = token in self._look().inflight
         self._forget([token])
         assert moves.settle(self.client, self.space, [token]) == held
 
-    @rule(token=tokens, move=ENDS)
-    def finish(self, token: str, move: Move) -> None:
+    def _finish(self, token: str, move: Move) -> None:
         before = self._look()
         id, _, fence = token.rpartition(":")
         outcome = moves.finish(self.client, self.space, moves.Finish(id, move, int(fence), "{}"))
@@ -138,8 +152,7 @@ class Moves(World):
             assert outcome == ("done" if record["state"] in TERMINAL else "ok")
             assert token not in self._look().inflight
 
-    @rule(token=tokens, delayed=st.booleans(), told=st.booleans())
-    def retry(self, token: str, delayed: bool, told: bool) -> None:
+    def _retry(self, token: str, delayed: bool, told: bool) -> None:
         """The attempt publishes its own retry, and tells so, or dies before that."""
         before = self._look()
         id, _, fence = token.rpartition(":")
@@ -158,34 +171,54 @@ class Moves(World):
         if told:
             moves.finish(self.client, self.space, moves.Finish(id, Move.RETRY, int(fence), "{}"))
 
-    @rule(token=tokens, lost=st.booleans(), tail=st.booleans())
-    def give_back(self, token: str, lost: bool, tail: bool) -> None:
+    def _give_back(self, token: str, lost: bool, tail: bool) -> None:
         before = self._look()
         moves.put_back(self.client, self.space, [token], "worker lost" if lost else "", lost, tail)
         if lost:
             self._count_loss(before, token)
 
-    @rule(token=tokens, close=st.booleans())
-    def bury(self, token: str, close: bool) -> None:
+    def _bury(self, token: str, close: bool) -> None:
         if not close:
             self._forget([token])
         moves.bury(self.client, self.space, token, "unknown task", close)
 
-    @rule(token=tokens)
-    def defer(self, token: str) -> None:
+    def _defer(self, token: str) -> None:
+        before = self._look()
         moves.defer(self.client, self.space, token, 30.0)
+        record = before.record(token)
+        ours = token in before.inflight and record.get("fence") == token.rpartition(":")[2] and not is_final(record)
+        if ours and "cancel" in record and before.facts_of(token)["tag"] == record["tag"]:
+            assert self._look().record(token)["state"] == "cancelled"
 
     # -- operators and time -------------------------------------------------------------------------------------
 
-    @rule(id=jobs)
-    def cancel(self, id: str) -> None:
+    @rule(id=jobs, does=st.sampled_from(FATE), yes=st.booleans())
+    def fate(self, id: str, does: str, yes: bool) -> None:
+        """Somebody else, or time, does something to a job."""
+        {
+            "is published again": lambda: self._publish_again(id, again=yes),
+            "is cancelled": lambda: self._cancel(id),
+            "is requeued": lambda: self._requeue(id, letter=yes),
+            "is deleted": lambda: self._delete(id),
+            "is due": lambda: self._delay_passes(id),
+        }[does]()
+
+    @rule(queue=st.sampled_from(QUEUES), does=st.sampled_from(STEERED), n=st.integers(0, 3))
+    def steer(self, queue: str, does: str, n: int) -> None:
+        """An operator does something to a queue."""
+        {
+            "pauses": lambda: self._pause(queue, on=n > 0),
+            "purges": lambda: self._purge(queue, 1 + n),
+            "releases": lambda: self._release("delayed" if n % 2 else "inflight", 1 + n),
+        }[does]()
+
+    def _cancel(self, id: str) -> None:
         before = self._look().records.get(id, {}).get("state", "")
         state = moves.cancel(self.client, self.space, id, "by hand", "{}")
         assert state.startswith("!") == (before in TERMINAL - {"cancelled"})
         assert bool(state) == bool(before)
 
-    @rule(id=jobs, letter=st.booleans())
-    def requeue(self, id: str, letter: bool) -> None:
+    def _requeue(self, id: str, letter: bool) -> None:
         """An ended job, or a dead letter, is given another run with a message of its own."""
         before, raw = self._look(), self._message(id, 0)
         tag = facts(raw.encode())["tag"]
@@ -196,8 +229,7 @@ class Moves(World):
         if possible:
             self.known[id] = Job()
 
-    @rule(id=jobs)
-    def delete(self, id: str) -> None:
+    def _delete(self, id: str) -> None:
         """Forget a job that ended; a message of it that still waits never runs, and the id is free again."""
         state = self._look().records[id].get("state", "")
         reply = script("delete")(self.client, *self.space.head(), id).decode()
@@ -206,12 +238,10 @@ class Moves(World):
             self.forgotten.add(id)
             self.known[id] = Job(settled=True)
 
-    @rule(queue=st.sampled_from(QUEUES), on=st.booleans())
-    def pause(self, queue: str, on: bool) -> None:
+    def _pause(self, queue: str, on: bool) -> None:
         script("pause")(self.client, *self.space.head(), queue, int(on))
 
-    @rule(queue=st.sampled_from(QUEUES), n=st.integers(1, 3))
-    def purge(self, queue: str, n: int) -> None:
+    def _purge(self, queue: str, n: int) -> None:
         before = self._look()
         taken, _ = script("purge")(self.client, *self.space.head(), KEYS[queue, 0], queue, n, "purged", "{}")
         gone = set(before.live()) - set(self._look().live())
@@ -220,9 +250,12 @@ class Moves(World):
         for id in {facts(raw)["id"] for raw in gone if facts(raw)} - {id for id, r in before.records.items() if r}:
             self.known[id].settled = True  # a stranger's message, never seen by a worker
 
-    @rule(which=st.sampled_from(["delayed", "inflight"]), n=st.integers(1, 3))
-    def release(self, which: str, n: int) -> None:
+    def _release(self, which: str, n: int) -> None:
+        before = self._look()
         script("release")(self.client, *self.space.head(), which, n)
+        if which == "delayed":  # a stock worker would run what has ended
+            fresh = set(self._look().waiting()) - set(before.waiting())
+            assert not [raw for raw in fresh if is_final(before.records[facts(raw)["id"]])]
 
     @rule(data=st.data(), swept=st.sampled_from(["due", "just now", "in grace", "long ago"]), seen=st.booleans())
     def leases_run_out(self, data: st.DataObject, swept: str, seen: bool) -> None:
@@ -236,8 +269,7 @@ class Moves(World):
             survived = set(lost) & set(self._look().inflight)
             assert (not lost) or (survived == set(lost)) == (swept != "due")
 
-    @rule(id=jobs)
-    def delay_passes(self, id: str) -> None:
+    def _delay_passes(self, id: str) -> None:
         for member in self._look().delayed:
             if member.rpartition(":")[0] == id:
                 self.client.zadd("p:celeriac:delayed", {member: 1}, xx=True)

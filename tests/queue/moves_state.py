@@ -106,10 +106,14 @@ class Snapshot:
     def empty(self) -> bool:
         return not (self.inflight or self.delayed or any(self.ready.values()))
 
+    def waiting(self) -> list[bytes]:
+        """Return every message that is ready."""
+        return [raw for raws in self.ready.values() for raw in raws]
+
     def live(self) -> list[bytes]:
         """Return every message that may still be delivered."""
         held = [*self.inflight_messages.values(), *self.delayed_messages.values()]
-        return [raw for raws in self.ready.values() for raw in raws] + [_raw(value) for value in held]
+        return self.waiting() + [_raw(value) for value in held]
 
     def check(
         self, known: Mapping[str, Expected], ends: Counter[str], garbage: int, silent: set[str], strangers: set[str]

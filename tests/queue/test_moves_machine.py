@@ -18,7 +18,7 @@ SUITE = settings(
 )
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(250, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [30, pytest.param(300, marks=pytest.mark.slow)])
 def test_random_interleavings_of_all_moves_lose_nothing_and_run_nothing_twice(broker_url: str, examples: int) -> None:
     client = redis.Redis.from_url(broker_url)
     machine = type("MovesHere", (Moves,), {"client": client})

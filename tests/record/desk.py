@@ -16,6 +16,7 @@ import redis
 from celery.result import AsyncResult
 from flask import Flask
 
+import tests.record.foreign
 import tests.record.jobs  # noqa: F401  # every app that is made in this process has its jobs
 from celeriac import Celeriac, actions
 from celeriac.job import TERMINAL, State
@@ -57,7 +58,8 @@ class Desk:
 
     def send(self, name: str, /, *, queue: str = "celery", options: dict[str, Any] | None = None, **given: Any) -> Any:
         """Submit a job; return its AsyncResult."""
-        return self.celery.send_task(TASKS + name, kwargs=given, queue=queue, **(options or {}))
+        name = name if "." in name else TASKS + name
+        return self.celery.send_task(name, kwargs=given, queue=queue, **(options or {}))
 
     def read(self, id: str) -> record.Record:
         return record.read(self.client, self.space, id)

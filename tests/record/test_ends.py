@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery.exceptions import TaskRevokedError
@@ -197,3 +198,24 @@ def test_whatever_a_job_raises_its_record_has_type_and_message(
     agrees(desk, job.id)
     with pytest.raises(Exception):  # noqa: B017, PT011  # Celery rebuilds what it can
         job.get(WAIT)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "state", "result"),
+    [
+        ("late", {}, State.SUCCEEDED, "done"),
+        ("late", {"how": "ignore"}, State.CANCELLED, None),
+        ("late", {"how": "replace"}, State.SUCCEEDED, 3),
+        ("early", {}, State.SUCCEEDED, "done"),
+    ],
+)
+def test_a_task_of_another_class_ends_truthfully_too(
+    desk: Desk, lane: str, name: str, given: dict[str, str], state: State, result: Any
+) -> None:
+    more = {"queue_after": lane} if given.get("how") == "replace" else {}
+    job = desk.send(f"tests.record.foreign.{name}", queue=lane, **given, **more)
+    found = desk.reaches(job.id)
+    assert (found.state, found.result) == (state, result)
+    assert found.reason == ("ignored: not today" if state is State.CANCELLED else "")
+    eventually(lambda: not [t for t in desk.in_flight() if t.startswith(job.id)], "its lease is over")
+    agrees(desk, job.id)

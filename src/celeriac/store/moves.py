@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from celeriac.job import Move
-from celeriac.store.clients import NoScriptError
 from celeriac.store.scripts import Arg, Client, Script, script
 
 RESTORED, ONCE, ANEW = -1, -2, -3
@@ -162,7 +161,7 @@ def tend(
     """Renew the leases of these deliveries, promote and reclaim; register the worker when it has a name."""
     reply = script("tend")(client, *space.head(), worker, info, ms(forget), *tokens)
     now, buried, gone, cancelled, ended = reply
-    return Tended(int(now), _buried(buried), _texts(gone), _texts(cancelled), _texts(ended))
+    return Tended(int(now), _buried(buried), texts(gone), texts(cancelled), texts(ended))
 
 
 def settle(client: Client, space: Space, tokens: Sequence[str]) -> int:
@@ -207,7 +206,7 @@ class Report:
 
 def report(client: Client, space: Space, cap: int, reports: Sequence[Report]) -> list[str]:
     """Write the reports of several jobs at once; return the tokens of those that were asked to stop."""
-    return _texts(script("report")(client, *space.head(), cap, *_report_words(reports)))
+    return texts(script("report")(client, *space.head(), cap, *report_words(reports)))
 
 
 @dataclass(slots=True)
@@ -236,48 +235,11 @@ class Finish:
 
 def finish(client: Client, space: Space, end: Finish) -> str:
     """Record the end of an attempt; return `ok`, `done` (already ended) or `late` (not this attempt's job)."""
-    return _texts(script("finish")(client, *space.head(), *end.words()))[0]
+    return texts(script("finish")(client, *space.head(), *end.words()))[0]
 
 
-@dataclass(slots=True)
-class Batch:
-    """Starts (token, worker, seconds ago, meta), reports and ends that travel in one pipeline."""
-
-    starts: Sequence[tuple[str, str, float, str]] = ()
-    reports: Sequence[Report] = ()
-    cap: int = 1000
-    ends: Sequence[Finish] = ()
-
-    def write(self, client: Any, space: Space) -> tuple[list[str], list[str], list[str]]:
-        """Return the verdict of each start, the tokens to stop, and the outcome of each end. Raises RedisError.
-
-        A server that forgot the scripts is taught them and asked again: nothing was written by then.
-        """
-        head = space.head()
-        calls = [(script("start"), (*head, t, worker, ms(ago), meta, 0)) for t, worker, ago, meta in self.starts]
-        if self.reports:
-            calls.append((script("report"), (*head, self.cap, *_report_words(self.reports))))
-        if self.ends:
-            calls.append((script("finish"), (*head, *(word for end in self.ends for word in end.words()))))
-        try:
-            replies = _pipeline(client, [move.command(*args) for move, args in calls])
-        except NoScriptError:
-            for name in ("start", "report", "finish"):
-                client.execute_command("SCRIPT LOAD", script(name).source)
-            replies = _pipeline(client, [move.command(*args) for move, args in calls])
-        n, m = len(self.starts), bool(self.reports)
-        outcomes = _texts(replies[n + m]) if self.ends else []
-        return _texts(replies[:n]), _texts(replies[n]) if m else [], outcomes
-
-
-def _pipeline(client: Any, commands: Sequence[tuple[Arg, ...]]) -> list[Any]:
-    pipe = client.pipeline(transaction=False)
-    for command in commands:
-        pipe.execute_command(*command)
-    return list(pipe.execute())
-
-
-def _report_words(reports: Sequence[Report]) -> list[Arg]:
+def report_words(reports: Iterable[Report]) -> list[Arg]:
+    """Return reports as `report.lua` takes them."""
     words: list[Arg] = []
     for r in reports:
         words += [r.token, r.progress, r.meta, r.dropped, len(r.lines), *r.lines]
@@ -290,7 +252,8 @@ def cancel(client: Client, space: Space, id: str, reason: str, meta: str) -> str
     return reply.decode()
 
 
-def _texts(values: Iterable[bytes]) -> list[str]:
+def texts(values: Iterable[bytes]) -> list[str]:
+    """Return the words of a reply."""
     return [value.decode() for value in values]
 
 

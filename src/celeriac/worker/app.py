@@ -24,6 +24,7 @@ NotSubmitted = OperationalError
 #: Celery finds its pools by name here; `-P prefork` and `-P threads` give ours.
 FORKS = "celeriac.worker.carry:ForkPool"
 THREADS = "celeriac.worker.pool:ThreadPool"
+REQUEST = "celeriac.worker.request:Request"
 
 
 class CeleryApp(Submitting):
@@ -56,6 +57,8 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]
     webhook.install(celery)
     celery.on_after_finalize.connect(_consume_the_jobs_queues, weak=False)
+    if settings.transport == "celeriac":
+        celery.on_after_finalize.connect(_lease_every_task, weak=False)
     celery.set_default()
     return celery
 
@@ -66,3 +69,10 @@ def _consume_the_jobs_queues(sender: Celery, **_: Any) -> None:
         name = queue_of(task)
         if name:
             sender.conf.task_queues.setdefault(name, {})
+
+
+def _lease_every_task(sender: Celery, **_: Any) -> None:
+    """Let a worker request tasks of other classes (`base=`) as it does ours: leased, and with a truthful end."""
+    for task in sender.tasks.values():
+        if not getattr(task, "notes_its_start", False):
+            task.Request = REQUEST

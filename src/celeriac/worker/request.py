@@ -6,17 +6,19 @@ from typing import Any
 
 from billiard.einfo import ExceptionWithTraceback
 from celery.app.task import Context
-from celery.exceptions import TimeLimitExceeded, WorkerLostError
+from celery.exceptions import Ignore, TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker.state import revoked
 
+from celeriac.job import Move
 from celeriac.queue.message import LEASE_HEADER
 from celeriac.store import moves
 from celeriac.worker.process import process_of, space_of
+from celeriac.worker.task import JobTask
 
 #: Names in a message's headers that are Celery's own; the others are `task.request.headers`.
 CELERYS = {*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression"}
-
+REPLACED = "Replaced by new task"  # what Celery says when other jobs do the work (celery/app/task.py)
 CeleryRequest: Any = celery_request.Request  # the stubs lack half of it
 
 
@@ -81,6 +83,8 @@ class Request(CeleryRequest):
             self.timed_out = True
         if isinstance(exc, (WorkerLostError, SystemExit, KeyboardInterrupt)):
             self._note_loss()
+        elif isinstance(exc, Ignore) and not isinstance(self.task, JobTask):
+            self._note_ignored(str(exc))
         elif isinstance(exc, MemoryError):  # Celery would end the whole worker for it
             exc_info.exception = RuntimeError(f"MemoryError: {exc}")
         super().on_failure(exc_info, send_failed_event, return_ok)
@@ -91,3 +95,11 @@ class Request(CeleryRequest):
             return
         moves.start(self.task.backend.client, space_of(self.app), self.token, self.hostname, 0.0, "")
         table.lose(self.token)
+
+    def _note_ignored(self, reason: str) -> None:
+        """End a job of another task class than ours: Celery stores nothing for it."""
+        backend, request = self.task.backend, self._context
+        if reason == REPLACED:
+            backend.note_end(request, Move.REPLACE)
+        else:
+            backend.mark_as_revoked(self.id, f"ignored: {reason}".rstrip(": "), request=request)

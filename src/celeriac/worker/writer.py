@@ -23,6 +23,7 @@ from typing import Any
 
 from celeriac.errors import JobCancelled
 from celeriac.store import moves
+from celeriac.store.batch import Batch
 from celeriac.store.clients import RedisError
 
 logger = logging.getLogger(__name__)
@@ -248,7 +249,7 @@ class Writer:
             starts = [(r, now - r.since) for r in fresh if not r.started]
             with self._wake:
                 reports = [r.report() for r in fresh] + [report for report, _ in ends if report is not None]
-            batch = moves.Batch(
+            batch = Batch(
                 starts=[(r.token, r.worker, ago, r.meta()) for r, ago in starts],
                 reports=reports, cap=LOG_CAP, ends=[end for _, end in ends],
             )  # fmt: skip

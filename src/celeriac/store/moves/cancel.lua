@@ -5,7 +5,7 @@
 local now = time()
 local id, reason = A(1), A(2)
 local rec = record(id)
-local r = call('HMGET', rec, 'state', 'retries', 'fence', 'body', 'tag')
+local r = call('HMGET', rec, 'state', 'body', 'fence')
 local state = r[1]
 if not state then return '' end
 if state == 'cancelled' then return state end
@@ -21,16 +21,10 @@ if call('ZSCORE', P .. 'inflight', token) then -- a worker has it: its start or 
   call('PUBLISH', P .. 'cancel', token)
   return MOVES.cancel.to
 end
-local member = id .. ':' .. (r[2] or '0')
-local value = undelay(member)
-if value then
-  keep_message(id, value)
-  if r[4] then drop_later(unpack_message(value)) end
-elseif r[5] then
-  call('HSET', rec, 'waits', 1) -- its message, until a worker comes across it
-end
 call('SET', RESULT .. id, A(3), 'PX', KEEP)
 call('PUBLISH', RESULT .. id, A(3))
 close(id, 'cancelled', now, reason)
+local value = retain(id)
+if value and r[2] then drop_later(id, unpack_message(value)) end
 journal(id, 'cancelled', nil, now, reason)
 return 'cancelled'

@@ -6,7 +6,7 @@
 --         {raw, token, queue, losses, 1 if it was delayed by us, …}}
 local now = time()
 local n, acks = N(1), N(2)
-for i = 1, acks do settle(A(2 + i)) end
+for i = 1, acks do acknowledged(A(2 + i)) end
 promote(now)
 local buried, dropped, out = sweep(now), {}, {}
 local at = 3 + acks
@@ -38,15 +38,11 @@ local function deliver(raw, key, queue, acknowledged)
     end
     if r[1] and (TERMINAL[r[1]] or superseded(e, r[2], r[3], r[6])) then
       count('dropped')
-      if r[1] == 'cancelled' then
-        keep_message(e.id, pack(queue, key, raw))
-        call('HDEL', rec, 'waits')
-      end
+      if TERMINAL[r[1]] and not superseded(e, r[2], r[3], r[6]) then come_across(e.id, r[1], pack(queue, key, raw)) end
       dropped[#dropped + 1] = raw
       return
     end
-    local ended = not r[1] and call('GET', P .. 'gone:' .. e.id)
-    if ended == 'cancelled' or ended == 'deleted' then -- its message outlived its record
+    if not r[1] and call('PEXPIRE', P .. 'gone:' .. e.id, KEEP * 7) == 1 then -- its message outlived its record
       dropped[#dropped + 1] = raw
       return count('dropped')
     end

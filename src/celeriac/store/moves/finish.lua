@@ -10,7 +10,7 @@ local function end_attempt(at)
   local id, fence, move, error, reason = A(at), N(at + 1), A(at + 2), A(at + 6), A(at + 7)
   local rec, token = record(id), id .. ':' .. int(fence)
   local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried', 'worker')
-  local function acknowledge() if A(at + 8) == '1' and fence > 0 then settle(token) end end
+  local function acknowledge() return A(at + 8) == '0' or fence > 0 and settle(token) end
   local function store()
     if A(at + 9) ~= '1' then return end
     call('SET', RESULT .. id, A(at + 3), 'PX', KEEP)
@@ -46,7 +46,7 @@ local function end_attempt(at)
   if stopped then to = 'cancelled' end
   if r[4] and to == 'cancelled' then reason = r[4] end
   local value = to ~= 'succeeded' and call('HGET', P .. 'inflight:messages', token)
-  acknowledge()
+  local held = acknowledge()
   local begun = tonumber(r[3] or 0) == fence
   if fence > 0 and not (begun and r[7]) then
     if not begun then call('HINCRBY', rec, 'attempt', 1) end
@@ -76,7 +76,7 @@ local function end_attempt(at)
     if to == 'succeeded' then call('HDEL', rec, 'error') end -- of an earlier attempt
   end
   close(id, to, now, reason)
-  if value then keep_message(id, value) end
+  if to ~= 'succeeded' or not held then retain(id, value) end
   if stopped then store_end(id, to, reason) else store() end
   journal(id, to, fence, now, reason)
   return 'ok'

@@ -187,6 +187,32 @@ local function undelay(member)
   return value
 end
 
+-- The message of a job that has ended is still among the ready ones: its tombstone stays until a worker comes across it.
+local function await_drop(id) call('PERSIST', P .. 'gone:' .. id) end
+
+-- The message of a job that ended is kept for another run; one that is among the ready ones stays there (`waits`) until a
+-- worker comes across it. Replies what was kept.
+local function retain(id, value)
+  local rec = record(id)
+  local r = call('HMGET', rec, 'fence', 'retries', 'tag', 'acked')
+  local fence = r[1] or '0'
+  value = value or call('HGET', P .. 'inflight:messages', id .. ':' .. fence) or undelay(id .. ':' .. (r[2] or '0'))
+  if value then
+    keep_message(id, value)
+  elseif r[3] and r[4] ~= fence then
+    call('HSET', rec, 'waits', 1)
+    await_drop(id)
+  end
+  return value
+end
+
+-- Somebody came across the ready message of a job that had ended.
+local function come_across(id, state, value)
+  if state ~= 'succeeded' then keep_message(id, value) end
+  call('HDEL', record(id), 'waits')
+  call('PEXPIRE', P .. 'gone:' .. id, KEEP * 7)
+end
+
 -- A job that ended is about to run again under its id: what its last run left is forgotten, how it ended is noted, and
 -- the rest of its chain, if its message has one, waits for it again.
 local function reopen(id, now, chained)
@@ -201,7 +227,7 @@ local function reopen(id, now, chained)
   call('ZREM', P .. 'dead', id)
   call('HDEL', P .. 'dead:messages', id)
   call('HDEL', rec, 'cancel', 'losses', 'started_at', 'finished_at', 'worker', 'progress', 'error', 'due', 'retried',
-    'nesting', 'once', 'waits')
+    'nesting', 'once', 'waits', 'acked')
   if not chained then call('HDEL', rec, 'chain', 'body') end
   for child in (chained and r[7] or ''):gmatch('%S+') do
     local state = call('HGET', record(child), 'state')
@@ -216,8 +242,9 @@ local function reopen(id, now, chained)
 end
 
 -- The message of a cancelled member of a chord: whoever fetches it drops it, and lets the chord know.
-local function drop_later(queue, key, raw)
+local function drop_later(id, queue, key, raw)
   call('LPUSH', key, raw)
+  await_drop(id)
   call('HINCRBY', P .. 'pushed', queue, 1)
   ring(queue)
 end
@@ -237,6 +264,7 @@ local function put_back(token, now, why, place)
   if r[1] and TERMINAL[r[1]] then -- unacknowledged, for others wait: who fetches it drops it and tells them
     call('RPUSH', key, raw)
     call('HINCRBY', P .. 'popped', queue, -1)
+    await_drop(id)
     ring(queue)
     return nil
   end
@@ -246,7 +274,7 @@ local function put_back(token, now, why, place)
   if started then note_attempt(rec, now, retried and 'retry' or why) end
   if r[1] and r[4] then -- it was asked to stop: its end is the cancellation, not another run
     end_cancelled(id, fence, now, r[4], value)
-    if r[9] then drop_later(queue, key, raw) end
+    if r[9] then drop_later(id, queue, key, raw) end
     return nil
   end
   if retried then count('dropped') return nil end
@@ -316,4 +344,18 @@ end
 local function settle(token)
   call('HDEL', P .. 'inflight:messages', token)
   return call('ZREM', P .. 'inflight', token) == 1
+end
+
+-- A delivery is acknowledged. If its job has not ended, it was before its work, or nobody will tell of its end: its record
+-- does not wait for that for ever.
+local function acknowledged(token)
+  local value = call('HGET', P .. 'inflight:messages', token)
+  local held, id, fence = settle(token), split(token)
+  if not held or not fence or not value then return held end
+  local r = call('HMGET', record(id), 'state', 'tag')
+  if r[1] and not TERMINAL[r[1]] and r[2] and value:find(r[2], 1, true) then -- no retry of it is published
+    call('HSET', record(id), 'acked', fence)
+    call('PEXPIRE', record(id), KEEP * 7)
+  end
+  return held
 end

@@ -45,7 +45,6 @@ if most > 0 and tonumber(call('HGET', P .. 'unfinished', owner) or 0) >= most th
 if full then return { full, int(now) } end
 local state = delay > 0 and 'scheduled' or 'queued'
 if not r[3] and r[1] and TERMINAL[r[1]] then return { 'cancelled', int(now) } end -- cancelled before its parent was done
-if r[1] and not TERMINAL[r[1]] then call('PERSIST', rec) end
 if r[3] then
   local given = {}
   for i = 1, n, 2 do given[A(12 + i)] = A(13 + i) end
@@ -72,6 +71,7 @@ if r[3] then
       call('HDEL', rec, 'worker', 'started_at')
     end
   end
+  call('DEL', RESULT .. id) -- it says "started", and that attempt may not live to say "retry"
 end
 local fields = { 'state', state, 'task', task, 'queue', queue, 'retries', retries, 'tag', tag, 'reason', '' }
 for i = 1, n do fields[#fields + 1] = A(12 + i) end
@@ -87,12 +87,13 @@ if delay > 0 then
   local member = id .. ':' .. int(retries)
   delay_until(member, due, queue, pack(queue, key, raw))
 else
-  if r[3] then call('HDEL', rec, 'due') end
+  if r[3] then call('HDEL', rec, 'due', 'acked') end
   fields[#fields + 1] = 'pos'
   fields[#fields + 1] = call('HINCRBY', P .. 'pushed', queue, 1)
   call('LPUSH', key, raw)
   ring(queue)
 end
+if r[1] then call('PERSIST', rec) end
 call('HSET', rec, unpack(fields))
 if owner and owner ~= '' then enlist(id, owner) end
 for i = 1, n, 2 do -- the children of one job, and the members of one group, find one another

@@ -18,9 +18,10 @@ for _, raw in ipairs(raws) do
     close(e.id, 'cancelled', now, reason)
     journal(e.id, 'cancelled', nil, now, reason)
     cancelled = cancelled + 1
-  elseif r[1] == 'cancelled' then
-    call('HDEL', record(e.id), 'waits')
-    keep_message(e.id, pack(queue, key, raw))
+  elseif r[1] and TERMINAL[r[1]] and not superseded(e, r[2], r[3], r[4]) then
+    come_across(e.id, r[1], pack(queue, key, raw))
+  elseif e and e.id and not r[1] then
+    call('PEXPIRE', P .. 'gone:' .. e.id, KEEP * 7)
   end
 end
 return { #raws, cancelled }

@@ -11,7 +11,8 @@ while A(i) do
   local rec = record(id)
   local r = call('HMGET', rec, 'state', 'fence', 'cancel', 'retried')
   local retried = handed_over(r[4], fence) -- the last words of an attempt whose retry has been fetched already
-  if r[1] and not retried and (TERMINAL[r[1]] or (fence > 0 and tonumber(r[2] or 0) ~= fence)) then
+  local ours = fence == 0 or tonumber(r[2] or 0) == fence and call('ZSCORE', P .. 'inflight', token)
+  if r[1] and not retried and (TERMINAL[r[1]] or not ours) then
     count('late_reports')
   elseif r[1] then
     local log, steps = P .. 'log:' .. id, P .. 'steps:' .. id

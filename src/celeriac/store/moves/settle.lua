@@ -3,6 +3,6 @@
 -- ARGV: token …   Reply: how many of them were still in flight.
 local n = 0
 for i = 1, #ARGV - 5 do
-  if settle(A(i)) then n = n + 1 end
+  if acknowledged(A(i)) then n = n + 1 end
 end
 return n
