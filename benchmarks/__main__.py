@@ -10,7 +10,19 @@ from benchmarks import environments, machine, outcome, report
 from benchmarks.measure import Plan
 from benchmarks.outcome import Outcome
 
-NAMES = ("queue", "worker", "throughput", "submit", "latency", "waiting", "backlog", "watch", "memory", "history")
+NAMES = (
+    "queue",
+    "worker",
+    "throughput",
+    "submit",
+    "latency",
+    "waiting",
+    "backlog",
+    "watch",
+    "memory",
+    "history",
+    "copying",
+)
 QUICK = Plan(rounds=1, seconds=0.5, quick=True)
 WHOLE = Plan()
 

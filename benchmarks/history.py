@@ -6,7 +6,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from celeriac.history import copying, migrate, pages, statistics
 from celeriac.history.database import Database, url_of
 from celeriac.history.filters import Filter
 from celeriac.job import State
+from celeriac.store.journal import Detail
 from tests.history.postgres import Postgres
 
 METHOD = (
@@ -88,7 +89,7 @@ def fill(database: Database, number: int) -> float:
         batch = copying.jobs_of(entries)
         start = time.perf_counter()
         with database.write() as connection:
-            copying.store(connection, 1, batch, details)
+            copying.store(connection, 1, batch, reader(details))
         spent += time.perf_counter() - start
         if done % 100_000 == 0:
             print(f"  {done:,} jobs in {spent:.0f} s", file=sys.stderr, flush=True)
@@ -101,6 +102,11 @@ def fill(database: Database, number: int) -> float:
         if not database.is_sqlite:
             plain.autocommit = False
     return spent
+
+
+def reader(details: Mapping[str, Detail]) -> copying.Read:
+    """Read from these records as the copier reads from Redis."""
+    return lambda ids, moving: {id: details[id] for id in ids}
 
 
 def size(database: Database) -> int:

@@ -1,19 +1,25 @@
 """Speaks SQL in the words of each driver: many rows in one statement, at the least cost for the process that copies.
 
-SQLite runs a statement once for each row, which costs it nothing; PostgreSQL takes whole columns as arrays.
+SQLite takes some hundred rows at once: for each statement Python gives its lock away, and waits to get it back from the
+jobs that run beside. PostgreSQL takes whole columns as arrays.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, SmallInteger, Table
 
 Rows = Sequence[Mapping[str, Any]]
 
+PARAMETERS = 4000  # of one statement of SQLite, which takes 32,766
+FEW = 8  # rows of the statement for what is left
 SEARCHED = {
-    "sqlite": "INSERT OR REPLACE INTO celeriac_words (rowid, words) VALUES (?, ?)",
+    "sqlite": "INSERT OR REPLACE INTO celeriac_words (rowid, words) VALUES {}",
     "postgresql": "INSERT INTO celeriac_words (n, words) SELECT n, array_to_tsvector(string_to_array(words, ' ')) "
     "FROM unnest(%s::bigint[], %s::text[]) AS given (n, words) ON CONFLICT (n) DO UPDATE SET words = excluded.words",
 }
@@ -21,6 +27,16 @@ FORGOTTEN = {
     "sqlite": "DELETE FROM celeriac_words WHERE rowid = ?",
     "postgresql": "DELETE FROM celeriac_words WHERE n = ANY(%s::bigint[])",
 }
+
+
+def ask(connection: Connection, statement: str, values: Sequence[int] | Sequence[str]) -> Sequence[Any]:
+    """Return the rows that a question finds for these values: they stand for `{}` as the table `given (value)`."""
+    if not values:
+        return ()
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql(statement.format("json_each(?) AS given"), (json.dumps(values),)).fetchall()
+    kind = "bigint" if isinstance(values[0], int) else "text"
+    return connection.exec_driver_sql(statement.format(f"unnest(%s::{kind}[]) AS given (value)"), (values,)).fetchall()
 
 
 def insert(connection: Connection, table: Table, rows: Rows) -> None:
@@ -35,31 +51,43 @@ def add(connection: Connection, table: Table, rows: Rows, sums: Sequence[str]) -
     _insert(connection, table, rows, f"ON CONFLICT ({keys}) DO UPDATE SET {more}")
 
 
-def update(connection: Connection, table: Table, rows: Rows, names: Sequence[str], lasting: Sequence[str] = ()) -> None:
-    """Change the columns `names` of the rows with the keys `key`; a NULL leaves the `lasting` ones as they are."""
+def put(connection: Connection, table: Table, rows: Rows, lasting: Sequence[str]) -> None:
+    """Add rows with the key `n`, or change those that are there; a NULL leaves the `lasting` columns as they are."""
+    changes = ", ".join(
+        f"{name} = coalesce(excluded.{name}, {table.name}.{name})" if name in lasting else f"{name} = excluded.{name}"
+        for name in [column.name for column in table.c]
+        if name not in ("n", "id")
+    )
+    _insert(connection, table, rows, f"ON CONFLICT (n) DO UPDATE SET {changes}")
+
+
+def update(connection: Connection, table: Table, rows: Rows, names: Sequence[str]) -> None:
+    """Change the columns `names` of the rows with the keys `n`."""
     if not rows:
         return
+    given = ("n", *names)
     if connection.dialect.name == "sqlite":
-        sets = ", ".join(f"{n} = coalesce(?, {n})" if n in lasting else f"{n} = ?" for n in names)
-        values = [(*(row[name] for name in names), row["key"]) for row in rows]
-        connection.exec_driver_sql(f"UPDATE {table.name} SET {sets} WHERE n = ?", values)
+        sets = ", ".join(f"{name} = given.column{i}" for i, name in enumerate(names, 2))
+        head = f"UPDATE {table.name} SET {sets} FROM (VALUES {{}}) AS given WHERE {table.name}.n = given.column1"
+        _in_chunks(connection, head, list(map(itemgetter(*given), rows)))
         return
-    old = table.name
-    sets = ", ".join(f"{n} = coalesce(v.{n}, {old}.{n})" if n in lasting else f"{n} = v.{n}" for n in names)
-    arrays = ", ".join(["%s::bigint[]", *(f"%s::{_kind(table.c[name])}[]" for name in names)])
-    given = ", ".join(("key", *names))
+    sets = ", ".join(f"{name} = given.{name}" for name in names)
+    arrays = ", ".join(f"%s::{_kind(table.c[name])}[]" for name in given)
     connection.exec_driver_sql(
-        f"UPDATE {old} SET {sets} FROM unnest({arrays}) AS v ({given}) WHERE {old}.n = v.key",
-        tuple([row[name] for row in rows] for name in ("key", *names)),
+        f"UPDATE {table.name} SET {sets} FROM unnest({arrays}) AS given ({', '.join(given)}) "
+        f"WHERE {table.name}.n = given.n",
+        tuple([row[name] for row in rows] for name in given),
     )
 
 
 def search_words(connection: Connection, rows: Sequence[tuple[int, str]]) -> None:
     """Let jobs be found by these words (separated by spaces), and by no others."""
-    if rows:
-        sqlite = connection.dialect.name == "sqlite"
-        columns = tuple(map(list, zip(*rows, strict=True)))
-        connection.exec_driver_sql(SEARCHED[connection.dialect.name], list(rows) if sqlite else columns)
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        _in_chunks(connection, SEARCHED["sqlite"], rows)
+    else:
+        connection.exec_driver_sql(SEARCHED["postgresql"], tuple(map(list, zip(*rows, strict=True))))
 
 
 def forget(connection: Connection, tables: Sequence[Table], keys: Sequence[int]) -> None:
@@ -78,13 +106,21 @@ def _insert(connection: Connection, table: Table, rows: Rows, otherwise: str) ->
     names = [column.name for column in table.c]
     head = f"INSERT INTO {table.name} ({', '.join(names)})"
     if connection.dialect.name == "sqlite":
-        places = ", ".join("?" * len(names))
-        values = [tuple(row[name] for name in names) for row in rows]
-        connection.exec_driver_sql(f"{head} VALUES ({places}) {otherwise}", values)
+        _in_chunks(connection, f"{head} VALUES {{}} {otherwise}", list(map(itemgetter(*names), rows)))
         return
     arrays = ", ".join(f"%s::{_kind(column)}[]" for column in table.c)
     columns = tuple([row[name] for row in rows] for name in names)
     connection.exec_driver_sql(f"{head} SELECT * FROM unnest({arrays}) {otherwise}", columns)
+
+
+def _in_chunks(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run SQLite's statement with as many rows at once as it takes."""
+    place, at = f"({', '.join('?' * len(rows[0]))})", 0
+    for size in (PARAMETERS // len(rows[0]), FEW, 1):
+        text = statement.format(", ".join([place] * size))
+        while len(rows) - at >= size:
+            connection.exec_driver_sql(text, tuple(chain.from_iterable(rows[at : at + size])))
+            at += size
 
 
 def _kind(column: Column[Any]) -> str:

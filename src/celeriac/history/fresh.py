@@ -41,7 +41,7 @@ def list_now(database: Database, client: Any, space: Space, filter: Filter, size
     low, beyond = max(low, place or 0), beyond if before is None else min(before, beyond)
     shown = {row.id for row in rows}
     fitting = [job for job in moved.values() if job.id not in shown and filter.fits(job)]
-    items += [item for item in _with_keys(fitting, {id: n for id, (n, _) in known.items()}) if low <= item[0] < beyond]
+    items += [item for item in _with_keys(fitting, {id: row.n for id, row in known.items()}) if low <= item[0] < beyond]
     items.sort(key=lambda item: item[0], reverse=True)
     if len(items) > size:
         items, place = _cut(items, size)

@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from celeriac.history.copying import store_records
 from celeriac.history.cursor import clock
 from celeriac.history.database import Database
+from celeriac.history.rows import RESULT_LIMIT
 from celeriac.history.schema import SHIFT, gaps
-from celeriac.job import State
 from celeriac.store import journal
 from celeriac.store.moves import Space
 
@@ -50,10 +50,7 @@ class Rebuild:
     def step(self, database: Database, client: Any, space: Space) -> None:
         """Read some records and store them; with the last of them the gaps are closed."""
         self._place, ids = journal.scan(client, space, self._place)
-        found = journal.details(client, space, ids) if ids else {}
-        ended = [id for id, detail in found.items() if detail.fields.get("state") == State.SUCCEEDED]
-        if ended:
-            found |= journal.details(client, space, ended, ended)
+        found = journal.details(client, space, ids, RESULT_LIMIT) if ids else {}
         with database.write() as connection:
             store_records(connection, found, self.until)
             if self._place == 0:

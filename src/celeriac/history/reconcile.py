@@ -121,7 +121,7 @@ class Reconciler:
             for i, (row, state, reason) in enumerate(closed):
                 writes.transitions.append({"n": row.n, "birth": cursor.no, "entry": (now << SHIFT) + i, "state": state,
                                            "at": now, "attempt": None, "seq": row.seq, "note": reason})  # fmt: skip
-                writes.count(now, {"task": row.task, "queue": row.queue}, state, {})
+                writes.counts.add(now, row.task, row.queue, state)
             write(connection, writes)
             if closed:
                 live = or_(*(jobs.c.state == state for state in sorted(LIVE)))

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import delete, or_, select
 
-from celeriac.history.copying import WIDTHS, forget
+from celeriac.history.copying import forget
+from celeriac.history.counting import WIDTHS
 from celeriac.history.database import Database
 from celeriac.history.schema import SHIFT, buckets, jobs, timings
 from celeriac.job import TERMINAL

@@ -10,10 +10,12 @@ import base64
 import binascii
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from celeriac.job import TERMINAL, State
 from celeriac.queue.message import arguments
+from celeriac.store import journal
 from celeriac.store.journal import Detail
 
 Row = dict[str, Any]
@@ -21,10 +23,8 @@ Row = dict[str, Any]
 RESULT_LIMIT = 65536  # bytes of a result that the history keeps
 ARGUMENTS_LIMIT = 1 << 22
 STATES = frozenset(State)
-TEXTS = {"task": "task", "queue": "queue", "owner": "owner", "worker": "worker", "reason": "reason",
-         "parent_id": "parent_id", "root_id": "root_id", "group_id": "group"}  # fmt: skip
-MOMENTS = ("due", "started_at", "finished_at")
-NUMBERS = ("attempt", "retries", "losses", "seq")
+MOVING = (*journal.MOVING, "result")  # the columns that change while a job runs and succeeds
+_short = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def is_known(detail: Detail) -> bool:
@@ -32,30 +32,45 @@ def is_known(detail: Detail) -> bool:
     return detail.fields.get("state") in STATES
 
 
+def moving_row(detail: Detail) -> Row:
+    """Return the columns that change while a job runs and succeeds, from its record."""
+    return _moving(_clean(detail.fields), detail.meta)
+
+
 def row_of(id: str, detail: Detail) -> Row:
     """Return a job's columns, but for its key, from its record."""
-    fields = detail.fields
-    state = fields["state"]
-    row: Row = {"id": id, "state": state}
-    for column, field in TEXTS.items():
-        row[column] = _clean(fields.get(field, ""))
-    for column in MOMENTS:
-        row[column] = _integer(fields.get(column))
-    for column in NUMBERS:
-        row[column] = _integer(fields.get(column)) or 0
-    row["args"] = _clean(_arguments(detail)) or None
-    row["options"] = _clean(fields.get("options", "")) or None
-    row["error"] = _clean(fields.get("error", "")) or None if state != State.SUCCEEDED else None
-    row["attempts"] = _clean(fields.get("attempts", "")) or None
-    row["result"] = _result(detail.meta) if state == State.SUCCEEDED else None
+    fields = _clean(detail.fields)
+    get, row = fields.get, _moving(fields, detail.meta)
+    row["id"] = id
+    row["task"], row["queue"], row["owner"] = get("task", ""), get("queue", ""), get("owner", "")
+    row["parent_id"], row["root_id"], row["group_id"] = get("parent_id", ""), get("root_id", ""), get("group", "")
+    row["args"], row["options"] = get("args") or _arguments(detail) or None, get("options")
     return row
+
+
+def _moving(fields: Mapping[str, str], meta: bytes) -> Row:
+    get, state = fields.get, fields["state"]
+    return {
+        "state": state,
+        "worker": get("worker", ""),
+        "reason": get("reason", ""),
+        "due": _integer(get("due")),
+        "started_at": _integer(get("started_at")),
+        "finished_at": _integer(get("finished_at")),
+        "attempt": _integer(get("attempt")) or 0,
+        "retries": _integer(get("retries")) or 0,
+        "losses": _integer(get("losses")) or 0,
+        "seq": _integer(get("seq")) or 0,
+        "error": get("error") if state != State.SUCCEEDED else None,
+        "result": _result(meta) if state == State.SUCCEEDED else None,
+        "attempts": get("attempts"),
+    }
 
 
 def row_without_record(id: str, state: str, at: int, seq: int) -> Row:
     """Return the columns of a job of which the journal's entries are all that is left."""
-    row: Row = {"id": id, "state": state, "seq": seq, "attempt": 0, "retries": 0, "losses": 0}
-    row |= dict.fromkeys(TEXTS, "") | dict.fromkeys((*MOMENTS, "args", "options", "error", "attempts", "result"))
-    return row | ({"finished_at": at} if state in TERMINAL else {})
+    finished = {"finished_at": str(at)} if state in TERMINAL else {}
+    return row_of(id, Detail({"state": state, "seq": str(seq), **finished}))
 
 
 def created_at(detail: Detail, otherwise: int) -> int:
@@ -63,12 +78,12 @@ def created_at(detail: Detail, otherwise: int) -> int:
     return _integer(detail.fields.get("created_at")) or otherwise
 
 
-def times_of(row: Row, created: int) -> dict[str, int]:
+def times_of(row: Mapping[str, Any], created: int) -> dict[str, int]:
     """Return how long an ended job ran and how long it waited once it was ready (ms), as far as known."""
     times, started = {}, row["started_at"]
-    if started and row["finished_at"]:
-        times["run"] = max(0, row["finished_at"] - started)
     if started:
+        if row["finished_at"]:
+            times["run"] = max(0, row["finished_at"] - started)
         times["wait"] = max(0, started - max(created, row["due"] or 0))
     return times
 
@@ -84,10 +99,9 @@ def time_of(bin: int) -> float:
 
 
 def _arguments(detail: Detail) -> str:
-    """Return `[args, kwargs]`, from the message where it is too large for the record."""
-    kept = detail.fields.get("args", "")
-    if kept or not detail.message:
-        return kept
+    """Return `[args, kwargs]` from the message that waits for the history: it was too large for the record."""
+    if not detail.message:
+        return ""
     try:
         message = json.loads(detail.message)
         body: str = message["body"]
@@ -95,7 +109,7 @@ def _arguments(detail: Detail) -> str:
             body = base64.b64decode(body, validate=True).decode()
     except (ValueError, LookupError, TypeError, RecursionError, binascii.Error):
         return ""
-    return arguments(body, ARGUMENTS_LIMIT)
+    return _without_nul(arguments(body, ARGUMENTS_LIMIT))
 
 
 def _result(meta: bytes) -> str | None:
@@ -104,7 +118,7 @@ def _result(meta: bytes) -> str | None:
         return None
     try:
         value = json.loads(meta)["result"]
-        return None if value is None else json.dumps(value, separators=(",", ":"))
+        return None if value is None else _short(value)
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
@@ -116,6 +130,13 @@ def _integer(text: str | None) -> int | None:
         return None
 
 
-def _clean(text: str) -> str:
-    """PostgreSQL's text cannot hold NUL, nor half a surrogate pair."""
+def _clean(fields: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the fields as PostgreSQL's text can hold them."""
+    if "\x00" not in "".join(fields.values()):
+        return fields
+    return {name: _without_nul(value) for name, value in fields.items()}
+
+
+def _without_nul(text: str) -> str:
+    """Replace NUL, and half a surrogate pair."""
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, Table, func, select
 
 from celeriac.errors import BadRequest
-from celeriac.history.copying import SUBMITTED, WIDTHS
+from celeriac.history.counting import SUBMITTED, WIDTHS
 from celeriac.history.database import Database
 from celeriac.history.retention import FINE
 from celeriac.history.rows import time_of

@@ -10,22 +10,27 @@ An entry's number is its stream id, milliseconds and counter, as one integer.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from celeriac.store.connection import reachable
-from celeriac.store.moves import RESULT_PREFIX, Space, ms
+from celeriac.store.moves import Space, ms
 from celeriac.store.replies import Client
 from celeriac.store.scripts import script
 
 SHIFT = 20  # bits of an entry's number that count within its millisecond
+MOVING = (
+    *("state", "worker", "reason", "due", "started_at", "finished_at"),
+    *("attempt", "retries", "losses", "seq", "error", "attempts"),
+)
+FIELDS = (*MOVING, "task", "queue", "owner", "created_at", "args", "options", "parent_id", "root_id", "group")
+READ = 200  # records of one move: Redis does nothing else for a millisecond
 SAID = 86400.0  # seconds for which what was said of the copying stays: after that there is no history
 TAIL = 60.0  # seconds that copied entries stay, for those who follow the journal
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One transition: `number` orders all of them, `seq` those of one job; `at` is Redis milliseconds."""
 
     number: int
@@ -49,10 +54,9 @@ class Look:
     trimmed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """A record and, where asked for, its result as Celery stores it; `message` only where the record has no
-    arguments. Everything is empty for a job that Redis does not know (any more)."""
+class Detail(NamedTuple):
+    """A record and, of a job that succeeded, its result as Celery stores it; `message` only where the record has no
+    arguments. Without a state it is a job that Redis does not know (any more)."""
 
     fields: Mapping[str, str]
     meta: bytes = b""
@@ -89,20 +93,22 @@ def tail(client: Client, space: Space, count: int) -> dict[str, str]:
     return found
 
 
-def details(client: Client, space: Space, ids: Sequence[str], results: Iterable[str] = ()) -> dict[str, Detail]:
-    """Return the records of these jobs, and the results of some."""
-    pipe = client.pipeline(transaction=False)
-    wanted = list(results)
-    for id in ids:
-        pipe.hgetall(f"{space.keys}job:{id}")
-    for id in wanted:
-        pipe.get(space.prefix + RESULT_PREFIX + id)
-    with reachable():
-        replies = pipe.execute()
-    metas = dict(zip(wanted, replies[len(ids) :], strict=True))
-    found = {id: _texts(fields) for id, fields in zip(ids, replies, strict=False)}
-    bodies = _bodies(client, space, [id for id, fields in found.items() if fields.get("args") == ""])
-    return {id: Detail(fields, metas.get(id) or b"", bodies.get(id, b"")) for id, fields in found.items()}
+def details(
+    client: Client, space: Space, ids: Sequence[str], limit: int, names: Sequence[str] = FIELDS
+) -> dict[str, Detail]:
+    """Return these fields of the jobs' records (`state` is the first of them), and results of at most `limit` bytes."""
+    found: dict[str, Detail] = {}
+    for at in range(0, len(ids), READ):
+        part = ids[at : at + READ]
+        with reachable():
+            rows = script("read")(client, *space.head(), limit, len(names), *names, *part)
+        for id, (*values, meta) in zip(part, rows, strict=True):
+            pairs = zip(names, values, strict=True)
+            found[id] = Detail({name: value.decode(errors="replace") for name, value in pairs if value}, meta or b"")
+    if "args" in names:
+        lacking = [id for id, detail in found.items() if detail.fields and "args" not in detail.fields]
+        found |= {id: found[id]._replace(message=raw) for id, raw in _bodies(client, space, lacking).items()}
+    return found
 
 
 def copied(client: Client, space: Space, number: int, now: int, ids: Sequence[str]) -> None:
@@ -195,10 +201,10 @@ def _is_trimmed(client: Client, key: str) -> bool:
     return int(about.get("entries-added", 0)) > int(about["length"])
 
 
-def _entry(id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
-    f = _texts(fields)
-    attempt = int(f["a"]) if f.get("a") else None
-    return Entry(_number(id), f["j"], f["s"], int(f["n"]), attempt, int(f["t"]), f.get("r", ""))
+def _entry(id: bytes, f: Mapping[bytes, bytes]) -> Entry:
+    attempt = int(f[b"a"]) if f.get(b"a") else None
+    job, state, note = f[b"j"].decode(errors="replace"), f[b"s"].decode(), f.get(b"r", b"").decode(errors="replace")
+    return Entry(_number(id), job, state, int(f[b"n"]), attempt, int(f[b"t"]), note)
 
 
 def _number(id: bytes) -> int:
