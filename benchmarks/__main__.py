@@ -21,7 +21,7 @@ NAMES = (
     "watch",
     "memory",
     "history",
-    "copying",
+    "history_cost",
 )
 QUICK = Plan(rounds=1, seconds=0.5, quick=True)
 WHOLE = Plan()

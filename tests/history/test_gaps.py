@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from celeriac.history import of
 from celeriac.history.status import status
+from celeriac.store import moves
 from tests.history.conftest import House
 from tests.history.postgres import Postgres
 
@@ -36,6 +38,38 @@ def test_what_fell_out_of_the_journal_is_read_from_the_records(house: House) -> 
     assert house.rows(
         "SELECT sum(jobs) FROM celeriac_buckets WHERE width = 60 AND scope = '' AND state = 'succeeded'"
     ) == [(1,)]
+
+
+def test_a_timeline_says_where_it_has_a_gap_and_only_there(house: House) -> None:
+    before, early, waiting = (house.submit(queue=queue) for queue in ("celery", "io", "later"))
+    house.run(before)
+    house.copy()
+    house.run(early, queue="io")
+    missed = house.submit()
+    overflow(house, 0)
+    house.copy()
+    after = house.submit()
+    house.copy()
+    timeline = of(house.app).timeline
+
+    assert [step.state for step in timeline(before)] == ["queued", "running", "succeeded"]
+    assert [step.state for step in timeline(early)] == ["queued", "gap"]
+    assert timeline(early)[-1].note.startswith("what happened until 20")
+    assert [step.state for step in timeline(waiting)] == ["queued"]
+    assert [step.state for step in timeline(missed)] == ["gap"]
+    assert [step.state for step in timeline(after)] == ["queued"]
+
+
+def test_a_job_that_went_on_after_a_gap_shows_it_in_between(house: House) -> None:
+    id = house.submit()
+    house.copy()
+    (delivery,) = house.fetch()
+    moves.start(house.client, house.space, delivery.token, "worker@test", 0.0, "")
+    overflow(house, 0)
+    house.finish(delivery.token)
+    house.copy()
+
+    assert [step.state for step in of(house.app).timeline(id)] == ["queued", "gap", "succeeded"]
 
 
 def test_a_gap_before_the_first_copy_is_seen(house: House) -> None:

@@ -125,17 +125,45 @@ def test_a_search_that_finds_little_ends_early_and_goes_on(
     house: House, asked: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = house.submit("mail.send", "hello", queue="rare")
-    for _ in range(60):
+    for _ in range(30):
         house.submit("mail.send", "hello")
+        house.submit("report.make", queue="rare")
     house.copy()
-    monkeypatch.setattr(pages, "SCAN", 11)
+    monkeypatch.setattr(pages, "FIRST", 11)
     monkeypatch.setattr(pages, "BUDGET", 0.0)
-    page = asked.page(Filter(task="mail.send", queue="rare"), 10)
+    page = asked.page(Filter(task="mail.send", queue="rare"), 5)
 
     assert page.items == []
     assert page.next_token
     for filter in (Filter(task="mail.send", queue="rare"), Filter(text="hello", queue="rare")):
-        assert all_pages(asked, filter, 10) == [first]
+        assert all_pages(asked, filter, 5) == [first]
+
+
+@pytest.mark.parametrize("size", [2, 40])
+def test_whichever_index_brings_the_jobs_the_same_are_found(
+    house: House, asked: History, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(pages, "FIRST", 3)
+    monkeypatch.setattr(pages, "SCAN", 5)
+    told = []
+    for i in range(40):
+        task, queue, word = (
+            ("yearly.audit", "mail.send")[i % 9 > 0],
+            ("io", "celery")[i % 4 > 0],
+            ("odd", "even")[i % 2],
+        )
+        told.append((house.submit(task, f"{word} words{i}", queue=queue), task, queue, word))
+    house.copy()
+    told.reverse()
+
+    for task in ("yearly.audit", "mail.send", None):
+        for queue in ("io", "celery", None):
+            for word in ("odd", "even", "word*", None):
+                wanted = [
+                    id for id, *of_it in told
+                    if task in (None, of_it[0]) and queue in (None, of_it[1]) and word in (None, "word*", of_it[2])
+                ]  # fmt: skip
+                assert all_pages(asked, Filter(task=task, queue=queue, text=word), size) == wanted
 
 
 def test_a_token_belongs_to_its_filter(house: House, asked: History) -> None:

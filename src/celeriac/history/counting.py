@@ -1,4 +1,4 @@
-"""Speaks SQL: counts the jobs that came and ended, how long they ran and waited, by minute and by hour."""
+"""Speaks SQL: counts the jobs that came and ended, how long they ran and waited, by minute, hour and six hours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from celeriac.history import bulk
 from celeriac.history.rows import bin_of
 from celeriac.history.schema import buckets, timings
 
-WIDTHS = (60, 3600)  # seconds of a bucket, each a multiple of the one before
+WIDTHS = (60, 3600, 21600)  # seconds of a bucket, each a multiple of the one before: a month is read by the longest
 SUBMITTED = "submitted"  # counted beside the states in which jobs end
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, TextClause, column, select, table,
 
 from celeriac.errors import BadRequest
 from celeriac.history.schema import SHIFT, jobs
-from celeriac.history.words import asked_words, postgres_match, sqlite_match, words_of
+from celeriac.history.words import asked_words, has_words, postgres_match, sqlite_match, words_of
 from celeriac.job import State
 from celeriac.store.record import Record
 
@@ -50,7 +50,7 @@ class Filter:
         return low, _key(self.created_before) if self.created_before else BEYOND
 
     def places(self) -> list[ColumnElement[bool]]:
-        """Return the conditions on owner, task and queue, the narrowest first."""
+        """Return the conditions on owner, task and queue."""
         given = ((jobs.c.owner, self.owner), (jobs.c.task, self.task), (jobs.c.queue, self.queue))
         return [column == value for column, value in given if value is not None]
 
@@ -106,11 +106,7 @@ def read_token(filter: Filter, token: str) -> int | None:
 
 
 def _has_words(job: Record, question: str) -> bool:
-    words = words_of(json.dumps([job.args, job.kwargs]), json.dumps(job.error)).split()
-    return all(
-        any(word == asked or (begins and word.startswith(asked)) for word in words)
-        for asked, begins in asked_words(question)
-    )
+    return has_words(words_of(json.dumps([job.args, job.kwargs]), json.dumps(job.error)), asked_words(question))
 
 
 def _key(moment: datetime) -> int:

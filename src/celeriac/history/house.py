@@ -15,6 +15,7 @@ from celeriac.history.database import Database, url_of
 from celeriac.history.filters import Filter
 from celeriac.history.reconcile import Reconciled, Reconciler
 from celeriac.history.status import Status, status
+from celeriac.history.timeline import Transition, timeline
 from celeriac.store.record import Record
 
 
@@ -56,9 +57,9 @@ class History:
         """Return a job, also long after Redis has forgotten it; None when it is not known."""
         return pages.find_job(self._asked, id)
 
-    def timeline(self, id: str) -> list[pages.Transition]:
-        """Return everything that happened to a job, the oldest first."""
-        return pages.timeline(self._asked, id)
+    def timeline(self, id: str) -> list[Transition]:
+        """Return everything that happened to a job, the oldest first, with a gap where the journal was lost."""
+        return timeline(self._asked, id)
 
     def count(self, filter: Filter) -> int:
         """Return how many jobs fit."""

@@ -1,8 +1,8 @@
 """Speaks SQL: lists and finds jobs. A page is found by one index each time, and looks at a bounded number of jobs.
 
 The newest come first. A page ends with the key of its last job, so that jobs which arrive meanwhile shift nothing.
-Where several conditions hold at once, one index drives and the rest is checked on what it brings: after a while the
-page ends early, and its token goes on from there.
+Where several conditions hold at once, each has its index: the one that gets farthest brings the keys, and the rest is
+checked on what it brings. After a while the page ends early, and its token goes on from there.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, null, select, union_all
 
 from celeriac.history.database import Database
 from celeriac.history.filters import Filter, found_words, page_token, read_token, word_key
-from celeriac.history.schema import SHIFT, jobs, transitions
+from celeriac.history.schema import SHIFT, jobs
+from celeriac.history.words import asked_words, has_words, words_of
 from celeriac.job import State
 from celeriac.store.record import Record, from_fields
 
 SCAN = 400  # keys looked at in one go where an index alone does not decide
+FIRST = 100  # keys of the first look, where several indexes may decide
 BUDGET = 0.02  # seconds after which such a page ends early
 MOST = 500  # jobs of a page
 LONGEST = 4096  # characters of the arguments that a list shows
@@ -43,16 +44,6 @@ class Page:
     next_token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One thing that happened to a job."""
-
-    at: datetime
-    state: str
-    attempt: int | None
-    note: str
-
-
 def list_jobs(database: Database, filter: Filter, size: int = 50, token: str = "") -> Page:
     """Return a page. Raises BadRequest for a filter or token that makes no sense, HistoryUnavailable."""
     filter.check()
@@ -68,15 +59,6 @@ def find_job(database: Database, id: str) -> Record | None:
     with database.read() as connection:
         row = connection.execute(select(jobs).where(jobs.c.id == id)).one_or_none()
     return record_of(row) if row is not None else None
-
-
-def timeline(database: Database, id: str) -> list[Transition]:
-    """Return everything that happened to a job, the oldest first."""
-    joined = transitions.join(jobs, jobs.c.n == transitions.c.n)
-    asked = select(transitions).select_from(joined).where(jobs.c.id == id)
-    with database.read() as connection:
-        rows = connection.execute(asked.order_by(transitions.c.birth, transitions.c.entry)).all()
-    return [Transition(datetime.fromtimestamp(row.at / 1000, UTC), row.state, row.attempt, row.note) for row in rows]
 
 
 def count_jobs(database: Database, filter: Filter) -> int:
@@ -109,42 +91,81 @@ def find_rows(
     """Return up to `size` rows below a key, and where the next page begins (None after the last)."""
     low, beyond = filter.keys()
     place = beyond if before is None else min(before, beyond)
-    rest = _rest(filter)
-    limit = max(SCAN, 2 * size) if rest else size + 1
     until = time.monotonic() + BUDGET
-    rows: list[Row[Any]] = []
-    while True:
-        keys = _keys(connection, filter, low, place, limit).subquery()
-        joined = keys.outerjoin(jobs, and_(jobs.c.n == keys.c.n, *rest))
-        asked = select(keys.c.n.label("place"), *LISTED).select_from(joined).order_by(keys.c.n.desc())
-        looked = connection.execute(asked).all()
-        rows += [row for row in looked if row.id is not None]
-        if len(rows) > size:
-            return rows[:size], rows[size - 1].n
-        if len(looked) < limit:
-            return rows, None
-        place = looked[-1].place
-        if time.monotonic() > until:
-            return rows, place
+    best, drives = None, _drives(filter)
+    for drive in drives:
+        look = _look(connection, filter, drive, low, place, size, FIRST if len(drives) > 1 else SCAN)
+        if best is None or look.place < best.place:
+            best, chosen = look, drive
+        if len(best.rows) > size:
+            break
+    assert best is not None
+    rows, reached = best.rows, best.place
+    while reached > low and len(rows) <= size and time.monotonic() < until:
+        more = _look(connection, filter, chosen, low, reached, size, SCAN)
+        rows, reached = rows + more.rows, more.place
+    if len(rows) > size:
+        return rows[:size], rows[size - 1].n
+    return rows, reached if reached > low else None
 
 
-def _rest(filter: Filter) -> list[ColumnElement[bool]]:
-    """Return the conditions that the driving index does not decide."""
-    return [*filter.places(), *filter.in_states()] if filter.text else filter.places()[1:]
+@dataclass(frozen=True, slots=True)
+class _Drive:
+    """An index that brings keys: of the words, of a place, of the states, or all; `rest` is checked on the rows."""
+
+    words: bool
+    place: ColumnElement[bool] | None
+    rest: tuple[ColumnElement[bool], ...]
 
 
-def _keys(connection: Connection, filter: Filter, low: int, beyond: int, limit: int) -> Select[int]:
-    """Return the question for the next keys (`n`) that the driving index brings, the highest first."""
-    dialect = connection.dialect.name
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The rows that fit among the keys down to `place`: the lowest one of the filter where there are no more."""
+
+    rows: list[Row[Any]]
+    place: int
+
+
+def _drives(filter: Filter) -> list[_Drive]:
+    """Return every index that may bring the keys. Which of them brings the fewest in vain, nobody knows beforehand:
+    each has a look, and the one that got farthest goes on."""
+    places = filter.places()
+    found = [_Drive(False, place, tuple(p for p in places if p is not place)) for place in places]
+    if filter.states and not places:
+        found = [_Drive(False, None, ())]
     if filter.text:
+        found.append(_Drive(True, None, (*places, *filter.in_states())))
+    return found or [_Drive(False, None, ())]
+
+
+def _look(connection: Connection, filter: Filter, drive: _Drive, low: int, place: int, size: int, scan: int) -> _Look:
+    """Look at the next keys below a place."""
+    is_read = bool(filter.text) and not drive.words
+    limit = max(scan, 2 * size) if drive.rest or is_read else size + 1
+    keys = _keys(connection, filter, drive, low, place, limit).subquery()
+    joined = keys.outerjoin(jobs, and_(jobs.c.n == keys.c.n, *drive.rest))
+    read = [jobs.c.args.label("whole")] if is_read else []
+    asked = select(keys.c.n.label("place"), *LISTED, *read).select_from(joined).order_by(keys.c.n.desc())
+    looked = connection.execute(asked).all()
+    rows = [row for row in looked if row.id is not None]
+    if is_read:
+        question = asked_words(filter.text or "")
+        rows = [row for row in rows if has_words(words_of(row.whole or "", row.error or ""), question)]
+    return _Look(rows, looked[-1].place if len(looked) == limit else low)
+
+
+def _keys(connection: Connection, filter: Filter, drive: _Drive, low: int, beyond: int, limit: int) -> Select[int]:
+    """Return the question for the next keys (`n`) that an index brings, the highest first."""
+    dialect = connection.dialect.name
+    if drive.words:
         n = word_key(dialect)
-        return found_words(filter.text, dialect).where(n >= low, n < beyond).order_by(n.desc()).limit(limit)
-    drive, n = filter.places()[:1], jobs.c.n
-    inside = (n >= low, n < beyond)
-    if not drive and not filter.states:
+        return found_words(filter.text or "", dialect).where(n >= low, n < beyond).order_by(n.desc()).limit(limit)
+    n, inside = jobs.c.n, (jobs.c.n >= low, jobs.c.n < beyond)
+    if drive.place is None and not filter.states:
         return select(n).where(*inside).order_by(n.desc()).limit(limit)
+    place = () if drive.place is None else (drive.place,)
     runs = [
-        select(n).where(*drive, jobs.c.state == str(state), *inside).order_by(n.desc()).limit(limit).subquery()
+        select(n).where(*place, jobs.c.state == str(state), *inside).order_by(n.desc()).limit(limit).subquery()
         for state in filter.states or State
     ]
     together = union_all(*(select(run.c.n) for run in runs)).subquery()

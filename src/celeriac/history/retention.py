@@ -29,7 +29,8 @@ def prune(database: Database, retention: float, now: float | None = None) -> int
         if keys:
             forget(connection, keys)
         for table in (buckets, timings):
-            for width, kept in zip(WIDTHS, (min(FINE, retention), retention), strict=True):
+            for width in WIDTHS:
+                kept = min(FINE, retention) if width == WIDTHS[0] else retention
                 connection.execute(delete(table).where(table.c.width == width, table.c.at < int(seconds - kept)))
     if keys and database.is_sqlite:
         with database.read() as connection:

@@ -96,7 +96,7 @@ def series(
 
     Minutes are kept for two days, hours as long as the jobs.
     """
-    width = WIDTHS[1] if step % WIDTHS[1] == 0 else WIDTHS[0]
+    width = max((width for width in WIDTHS if step % width == 0), default=WIDTHS[0])
     first, last = int(since.timestamp()) // step * step if step > 0 else 0, int(until.timestamp())
     if step <= 0 or step % width:
         raise BadRequest("The step is not whole minutes.", "Give seconds, as 60, 300 or 3600.")

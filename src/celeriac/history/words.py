@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 WORD = re.compile(r"\w+")
@@ -16,19 +17,18 @@ ASKED = re.compile(r"(\w+)(\*?)")
 SECRET = re.compile(r"pass(word|wd|phrase)|secret|token|api_?key|authorization|credential|cookie", re.IGNORECASE)
 MOST = 200  # words of one job
 LONGEST = 40  # characters
+LOOKED_AT = 65536  # characters of one job
 SHORTEST_BEGINNING = 3
 
 
 def words_of(args: str, error: str) -> str:
     """Return the words in a job's arguments and error, each once, separated by spaces."""
-    found: dict[str, None] = {}
-    for text in (*_texts(_arguments(args)), *_message(_load(error))):
-        for word in WORD.findall(text.lower()):
-            if len(word) <= LONGEST:
-                found[word] = None
-        if len(found) >= MOST:
-            break
-    return " ".join(list(found)[:MOST])
+    texts: list[str] = []
+    _collect(_arguments(args), texts)
+    if error:
+        texts += _message(_load(error))
+    words = dict.fromkeys(WORD.findall("\n".join(texts)[:LOOKED_AT].lower()))
+    return " ".join(islice((word for word in words if len(word) <= LONGEST), MOST))
 
 
 def asked_words(question: str) -> list[tuple[str, bool]]:
@@ -37,6 +37,12 @@ def asked_words(question: str) -> list[tuple[str, bool]]:
         (word[:LONGEST], bool(star) and len(word) >= SHORTEST_BEGINNING)
         for word, star in ASKED.findall(question.lower())[:20]
     ]
+
+
+def has_words(words: str, asked: list[tuple[str, bool]]) -> bool:
+    """Would a job with these words be found?"""
+    found = set(words.split(" "))
+    return all(any(one.startswith(word) for one in found) if begins else word in found for word, begins in asked)
 
 
 def sqlite_match(asked: list[tuple[str, bool]]) -> str:
@@ -67,18 +73,18 @@ def _message(error: Any) -> Iterator[str]:
         yield from (str(error.get(name) or "") for name in ("type", "message"))
 
 
-def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield every text and number, but for what is named like a secret."""
+def _collect(value: Any, texts: list[str], depth: int = 0) -> None:
+    """Add every text and number, but for what is named like a secret."""
     if isinstance(value, str):
-        yield value
+        texts.append(value)
     elif isinstance(value, bool) or value is None or depth > 20:
         return
-    elif isinstance(value, int | float):
-        yield str(value)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect(inner, texts, depth + 1)
     elif isinstance(value, dict):
         for name, inner in value.items():
             if not SECRET.search(str(name)):
-                yield from _texts(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, depth + 1)
+                _collect(inner, texts, depth + 1)
+    else:
+        texts.append(str(value))
