@@ -1,4 +1,4 @@
-"""`python3 dev.py chaos --minutes N --seed S`: a long storm, and whether memory and descriptors stay flat."""
+"""`python3 dev.py chaos --minutes N --seed S`: a long storm, and whether memory, descriptors and Redis stay flat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.chaos.storm import Storm
 
-KIB = 1024
+MIB = 1024 * 1024
+JUDGED = ("worker KiB", "worker descriptors", "server descriptors", "server bytes a key")
 
 
 def main() -> int:
@@ -37,7 +38,10 @@ def main() -> int:
 
 
 class Gauge:
-    """Reads sizes once a minute. Workers are replaced in a storm, so theirs are per worker, of the largest."""
+    """Reads sizes once a minute. Workers are replaced in a storm, so theirs are per worker, of the largest.
+
+    Jobs that ended are kept for a day, so Redis grows with their number: it is judged by what each key takes.
+    """
 
     def __init__(self, storm: Storm) -> None:
         self.storm, self.rows, self.next = storm, list[dict[str, float]](), time.monotonic() + 60
@@ -47,12 +51,15 @@ class Gauge:
             return
         self.next = time.monotonic() + 60
         pids = [worker.pid for worker in self.storm.workers if worker.alive]
-        jobs = max(1, self.storm.system.redis.dbsize())
+        keys = max(1, self.storm.system.redis.dbsize())
         memory = self.storm.system.redis.info("memory")["used_memory"]
         row = {
             "worker KiB": max(_status(pid, "VmRSS:") for pid in pids),
-            "worker descriptors": max(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
-            "server bytes a key": memory / jobs,
+            "worker descriptors": max(map(_descriptors, pids)),
+            "server descriptors": _descriptors(self.storm.system.valkey.pid),
+            "server bytes a key": memory / keys,
+            "server keys": keys,
+            "server MiB": memory / MIB,
         }
         self.rows.append(row)
         print(
@@ -67,9 +74,13 @@ class Gauge:
         first, last = self.rows[:third], self.rows[-third:]
         return [
             f"{name}: {max(r[name] for r in first):,.0f} → {min(r[name] for r in last):,.0f}"
-            for name in first[0]
+            for name in JUDGED
             if min(r[name] for r in last) > 1.25 * max(r[name] for r in first)
         ]
+
+
+def _descriptors(pid: int) -> float:
+    return float(len(list(Path(f"/proc/{pid}/fd").iterdir())))
 
 
 def _status(pid: int, name: str) -> float:
