@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -32,9 +33,11 @@ def _programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     running: list[Program] = []
     folder = tmp_path_factory.mktemp("record")
 
-    def start(url: str, pool: str, queue: str, *options: str, env: dict[str, str] | None = None) -> Program:
+    def start(
+        url: str, pool: str, queue: str, *options: str, env: dict[str, str] | None = None, app: str = "jobs_app"
+    ) -> Program:
         name = f"{queue}{len(running)}"
-        command = ("celery", "-A", "tests.record.jobs_app", "worker", "-P", pool, "-c", POOLS[pool], "-Q", queue)
+        command = ("celery", "-A", f"tests.record.{app}", "worker", "-P", pool, "-c", POOLS[pool], "-Q", queue)
         logs = folder / f"{name}.log"
         program = Program(
             [*command, "-n", f"{name}@test", "-l", "info", *options],
@@ -87,7 +90,7 @@ def start_worker(_programs: Start) -> Iterator[Start]:
     """Start workers for one test: they are stopped at its end."""
     running: list[Program] = []
 
-    def start(url: str, pool: str, queue: str, *options: str, **more: dict[str, str]) -> Program:
+    def start(url: str, pool: str, queue: str, *options: str, **more: Any) -> Program:
         running.append(_programs(url, pool, queue, *options, **more))
         return running[-1]
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from tests.record.conftest import Start
 from tests.record.desk import Desk, agrees
 
 
@@ -55,3 +58,17 @@ def test_a_plain_celery_task_is_heard_too(desk: Desk, lane: str) -> None:
     job = desk.send("plain", queue=lane, x=2)
     assert job.get(timeout=60) == 4
     assert [line.text for line in desk.lines(job.id)] == ["plain, but heard"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_an_app_that_sets_up_logging_itself_is_heard_too(broker_url: str, start_worker: Start, pool: str) -> None:
+    desk = Desk(broker_url)
+    worker = start_worker(broker_url, pool, "celery", app="own_logging_app")
+    job = desk.send("talk")
+    job.get(timeout=60)
+    said = [line.text for line in desk.lines(job.id)]
+    assert said.count("by another logger") == 1
+    assert said.count("by the task's logger, with arguments") == 1
+    assert "printed" in said
+    assert "own by another logger" in worker.output

@@ -131,5 +131,12 @@ def install(app: Any) -> None:
             logger.addHandler(JobLines(app))
         logging.captureWarnings(True)
 
+    def listen_all_the_same(**_: Any) -> None:
+        """Before the pool starts: whoever receives `setup_logging` sets up logging in Celery's place."""
+        if signals.setup_logging.has_listeners():
+            listen(logging.getLogger())
+
     signals.after_setup_logger.connect(listen, weak=False, dispatch_uid=f"celeriac-lines-{id(app)}")
     signals.after_setup_task_logger.connect(listen, weak=False, dispatch_uid=f"celeriac-task-lines-{id(app)}")
+    own = f"celeriac-own-logging-{id(app)}"
+    signals.celeryd_after_setup.connect(listen_all_the_same, weak=False, dispatch_uid=own)
