@@ -17,7 +17,7 @@ from celeriac.store.record import Again
 from celeriac.store.scripts import script
 
 QUEUE = "celery"
-PIECE = 40  # messages that one move promotes or reclaims: SWEEP of store/moves/lib.lua
+PIECE = 32  # messages that one move promotes or reclaims: SWEEP of store/moves/lib.lua
 MOVES = (
     "submit", "fetch 1", "fetch 64", f"finish {TOGETHER}", f"promote {PIECE}", f"reclaim {PIECE}", "tend 128",
     f"purge {queues.MOVED}", f"release {queues.MOVED} delayed", f"release {queues.MOVED} in flight", "requeue",

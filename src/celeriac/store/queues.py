@@ -22,7 +22,7 @@ from celeriac.store.scripts import script
 PRIORITY_STEPS = (0, 3, 6, 9)  # kombu's (kombu/transport/redis.py)
 SEPARATOR = "\x06\x16"  # kombu's, between queue and priority, and in its bindings
 LOOKED_AT = 500  # messages per census
-MOVED = 50  # messages per purge or release: neither holds up the server for more than a few milliseconds
+MOVED = 40  # messages per purge or release: neither holds up the server for more than a few milliseconds
 BINDINGS_SCANNED = 20  # rounds of SCAN; a larger database names its queues elsewhere
 YOUNG = 2.0  # seconds before which a pace says nothing
 OF_CELERY_ITSELF = ("pidbox", "celeryev")  # remote control and events, not jobs

@@ -7,7 +7,7 @@ local LEASE, MAX_LOSSES = tonumber(ARGV[4]), tonumber(ARGV[5])
 local call = redis.call
 local function A(i) return ARGV[i + 5] end
 local function N(i) return tonumber(ARGV[i + 5]) end
-local SWEEP = 40 -- reclaims, promotions per move: no move is unbounded, and none takes longer than a few milliseconds
+local SWEEP = 32 -- reclaims, promotions per move: no move is unbounded, and none takes longer than a few milliseconds
 
 local function time()
   local t = call('TIME')
