@@ -51,7 +51,12 @@ def at(rule: str, id: str) -> str:
 
 
 def body_of(rule: str) -> Any:
-    bodies = {"/api/jobs": {"task": "sum_up", "arguments": {"numbers": [1]}}, "/api/tasks/<task>": {"numbers": [1]}}
+    bodies: dict[str, Any] = {
+        "/api/jobs": {"task": "sum_up", "arguments": {"numbers": [1]}},
+        "/api/jobs:cancel": {"all": True},
+        "/api/jobs:retry": {"state": ["succeeded"]},
+        "/api/tasks/<task>": {"numbers": [1]},
+    }
     return bodies.get(rule)
 
 

@@ -1,8 +1,8 @@
 """What one may ask: submit, cancel, retry, forget, pause. Speaks to the store, and by functions it is given.
 
 1. `Context` is what an app gives: its Redis, its tasks, its way of submitting.
-2. `jobs` acts on one job, `queues` on a queue or on dead letters, `workers` on a worker; each raises errors of ours,
-   with their remedy.
+2. `jobs` acts on one job, `many` on all that fit, `queues` on a queue or on dead letters, `workers` on a worker; each
+   raises errors of ours, with their remedy.
 3. `waiting` says why a job does not run yet.
 
 HTTP, the console and the command line call these, so that they allow, refuse and say the same.

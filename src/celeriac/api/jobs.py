@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Response, current_app, request
 
 from celeriac import actions
-from celeriac.api import present, shapes, wait
+from celeriac.api import past, present, shapes, wait
 from celeriac.api.answers import answer, nothing, tagged
 from celeriac.api.bodies import fit, json_object
 from celeriac.api.contract import Table
@@ -50,15 +50,16 @@ def create() -> Response:
     Route(
         "/api/jobs/{id}", "GET", "Show a job", scope=Scope.READ, by_link=True,
         parameters=(IF_NONE_MATCH, Parameter("Prefer", "header", "`wait=N`: answer when it has ended, at most N s.")),
+        description="When Redis has forgotten it, as the history remembers it.",
         answers=(Answer(200, "The job.", shapes.Job, headers=("ETag", "Retry-After", "Preference-Applied")), UNCHANGED),
-        errors=UNKNOWN,
+        errors=past.GONE,
     )
 )  # fmt: skip
 def show(id: str) -> Response:
     """Answer the job as it is, or as it is when it has ended."""
     app = context()
-    job = present.find(app, id)
-    waited, headers = (None, {}) if job.done else wait.for_end(id)
+    job, lives = past.look_up(app, id)
+    waited, headers = wait.for_end(id) if lives and not job.done else (None, {})
     job = waited or job
     if not job.done:
         headers["Retry-After"] = str(_again_after(job))

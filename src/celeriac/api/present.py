@@ -43,8 +43,13 @@ def find(context: Context, id: str) -> Record:
     """Return the job if it exists for the caller; UnknownJob for everybody else's, ExpiredJob."""
     job = record.read(context.client, context.space, id)
     if not is_seen(job):
-        raise UnknownJob(f"No job has the id {id[:100]!r}.", "Use the id of the answer that submitted it.")
+        raise unknown(id)
     return job
+
+
+def unknown(id: str) -> UnknownJob:
+    """Return what is said of a job that does not exist for the caller: the same as of one that never was."""
+    return UnknownJob(f"No job has the id {id[:100]!r}.", "Use the id of the answer that submitted it.")
 
 
 def is_seen(job: Record) -> bool:

@@ -1,86 +1,14 @@
-"""Commands about the history: list and search, its tables, what Redis has forgotten. Speaks click."""
+"""Commands about the history: its tables, how it is, what Redis has forgotten. Speaks click."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 import click
 from flask import current_app
 
 from celeriac import history
-from celeriac.actions import resource
-from celeriac.cli import shown
-from celeriac.cli.group import context, jobs, json_option, say
+from celeriac.cli.chosen import Age
+from celeriac.cli.group import jobs, json_option, say
 from celeriac.errors import BadRequest
-from celeriac.job import State
-
-if TYPE_CHECKING:
-    from celeriac.history.house import History
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Age(click.ParamType[float]):
-    """A length of time: `90s`, `30m`, `12h`, `7d`; a bare number is seconds."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, int | float):
-            return float(value)
-        number, unit = (value[:-1], value[-1]) if value[-1:] in UNITS else (value, "s")
-        try:
-            return float(number) * UNITS[unit]
-        except ValueError:
-            self.fail(f"{value!r} is no length of time; as 90s, 30m, 12h or 7d.", param, ctx)
-
-
-def _history() -> History:
-    context()  # every task known, so that names can be told
-    return history.of(current_app)
-
-
-@jobs.command("history")
-@click.option("--state", "states", multiple=True, type=click.Choice([str(s) for s in State]), help="May be repeated.")
-@click.option("--task", help="The task's name, or Celery's name for it.")
-@click.option("--queue", help="The queue's name.")
-@click.option("--owner", help="Who submitted it.")
-@click.option("--text", help="Words in arguments or error; `word*` is a beginning.")
-@click.option("--since", type=Age(), help="Submitted at most so long ago: 90s, 30m, 12h, 7d.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at the most.")
-@click.option("--page-token", default="", help="Where the page before has ended.")
-@json_option
-def list_history(
-    states: tuple[str, ...],
-    task: str | None,
-    queue: str | None,
-    owner: str | None,
-    text: str | None,
-    since: float | None,
-    limit: int,
-    page_token: str,
-    as_json: bool,
-) -> None:
-    """List jobs, the newest first, long after Redis has forgotten them too."""
-    from celeriac.history.filters import Filter
-
-    registry = context().jobs
-    spec = registry.get(task) if task else None
-    after = datetime.now(UTC) - timedelta(seconds=since) if since is not None else None
-    named = spec.celery_name if spec else task
-    filter = Filter(tuple(State(state) for state in states), named, queue, owner, text, after)
-    page = _history().page(filter, limit, page_token)
-    items = [resource.job_resource(job, registry, operator=True) for job in page.items]
-    rows = [
-        (job.id, resource.task_name(job.task, registry), job.state, job.queue, job.created_at) for job in page.items
-    ]
-
-    def words() -> str:
-        table = shown.table(("id", "task", "state", "queue", "submitted"), rows, "No job fits.")
-        return f"{table}\nNext page: --page-token {page.next_token}" if page.next_token else table
-
-    say({"items": items, "next_page_token": page.next_token}, as_json, words)
 
 
 @jobs.group("db")

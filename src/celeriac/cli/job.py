@@ -12,8 +12,11 @@ import click
 
 from celeriac import actions
 from celeriac.actions import resource
+from celeriac.actions.many import Verb
 from celeriac.cli import shown
+from celeriac.cli.chosen import Chosen
 from celeriac.cli.group import OUTCOMES, context, jobs, json_option, say
+from celeriac.cli.many import do_many, is_meant, many_options
 from celeriac.cli.watch import watch_to_the_end
 from celeriac.errors import BadRequest
 from celeriac.job import State
@@ -88,25 +91,43 @@ def show(id: str, log: bool, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@many_options
 @json_option
-def cancel(ids: tuple[str, ...], as_json: bool) -> None:
-    """Cancel jobs: a waiting one never starts, a running one stops at its next step."""
+def cancel(ids: tuple[str, ...], chosen: Chosen, every: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Cancel jobs, named or by a filter: a waiting one never starts, a running one stops at its next step."""
+    if is_meant(ids, chosen, every):
+        return do_many(Verb.CANCEL, chosen, dry_run, yes, as_json)
     app = context()
     states = {id: actions.cancel(app, id).value for id in ids}
     say(states, as_json, lambda: "\n".join(f"{id} {state}" for id, state in states.items()))
 
 
 @jobs.command()
-@click.argument("id")
+@click.argument("id", required=False)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--arguments", metavar="JSON", help="Other arguments, as a JSON object.")
 @_with_wait
+@many_options
 @json_option
 def retry(
-    id: str, values: tuple[str, ...], arguments: str | None, wait: bool, timeout: float | None, as_json: bool
+    id: str | None,
+    values: tuple[str, ...],
+    arguments: str | None,
+    wait: bool,
+    timeout: float | None,
+    chosen: Chosen,
+    every: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Run a job that ended once more, under its id; NAME=VALUE replaces all its arguments."""
+    """Run a job that ended once more, under its id; NAME=VALUE replaces all its arguments. Or all that fit a filter:
+    those that failed or were lost, unless --state says others."""
+    if is_meant((id,) if id else (), chosen, every) or id is None:
+        if wait or arguments is not None:
+            raise BadRequest("Many jobs run again as they were, and are not waited for.")
+        return do_many(Verb.RETRY, chosen, dry_run, yes, as_json)
     app = context()
     job = record.read(app.client, app.space, id)
     actions.retry(app, id, _given(app.jobs.by_celery_name(job.task), values, arguments))

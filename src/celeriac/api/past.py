@@ -1,0 +1,89 @@
+"""A job that Redis has forgotten, as the history remembers it; and what happened to a job, in order. Speaks Flask."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Response, current_app
+from pydantic import BaseModel
+
+from celeriac import history
+from celeriac.actions import Context
+from celeriac.api import present
+from celeriac.api.answers import answer
+from celeriac.api.contract import Table
+from celeriac.api.parts import context
+from celeriac.auth.caller import Scope
+from celeriac.errors import ExpiredJob, HistoryUnavailable, HistoryUnfit, UnknownJob
+from celeriac.job import State
+from celeriac.registry.openapi import Answer, Route
+from celeriac.store import journal, since
+from celeriac.store.record import Record
+
+table = Table("jobs")
+
+GONE = (UnknownJob, ExpiredJob, HistoryUnavailable)
+
+
+class Happened(BaseModel):
+    """A job came into a state; `attempt` is the run that it was in, where that is known."""
+
+    at: datetime | None
+    state: State
+    attempt: int | None
+    reason: str | None
+
+
+class Timeline(BaseModel):
+    """Everything that happened to a job, the oldest first."""
+
+    items: list[Happened]
+
+
+@table.route(
+    Route(
+        "/api/jobs/{id}/timeline", "GET", "What happened to a job, in order", scope=Scope.READ, by_link=True,
+        answers=(Answer(200, "Its states, the oldest first.", Timeline),), errors=GONE,
+    )
+)  # fmt: skip
+def timeline(id: str) -> Response:
+    """Answer the job's timeline: as Redis has it, later from the history."""
+    app = context()
+    _, lives = look_up(app, id)
+    news = since.since(app.client, app.space, {id: 0})[id] if lives else None
+    if news is not None:
+        return answer({"items": [_happened(one.at, one.state, None, one.note) for one in news.trail]})
+    told = history.of(current_app).timeline(id)
+    return answer({"items": [_happened(one.at, one.state, one.attempt, one.note) for one in told]})
+
+
+def look_up(app: Context, id: str) -> tuple[Record, bool]:
+    """Return the job if it exists for the caller, and whether it lives in Redis.
+
+    Raises UnknownJob, ExpiredJob, HistoryUnavailable: nobody can tell whether it ever was.
+    """
+    try:
+        return present.find(app, id), True
+    except (UnknownJob, ExpiredJob) as error:
+        job = _remembered(app, id)
+        if job is None:
+            raise
+        if not present.is_seen(job):
+            raise present.unknown(id) from error
+        return job, False
+
+
+def _remembered(app: Context, id: str) -> Record | None:
+    asked = history.of(current_app)
+    if not asked.on or journal.unknown(app.client, app.space, [id]).get(id) in (None, "deleted"):
+        return None  # it lives, and is another's; or it leaves the history, too
+    try:
+        return asked.find(id)
+    except HistoryUnfit:  # no tables yet: nothing is remembered
+        return None
+
+
+def _happened(at: datetime | None, state: str, attempt: int | None, note: str) -> dict[str, Any]:
+    told = at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+    return {"at": told, "state": state, "attempt": attempt, "reason": note or None}
