@@ -95,9 +95,10 @@ def test_many_jobs_are_counted_asked_for_and_cancelled(house: House) -> None:
 
 def test_many_jobs_run_again_and_what_cannot_is_told(house: House) -> None:
     run = commands(house)
-    failed, lost = house.submit("mail.send"), house.submit("mail.send", "x" * 9000)
-    for id in (failed, lost):
-        house.run(id, move="fail")
+    failed = house.submit("mail.send")
+    house.run(failed, move="fail")
+    lost = house.submit("mail.send", "x" * 9000)
+    house.run(lost, move="fail")
     house.copy()
     house.client.delete(f"{house.space.keys}kept:{lost}")
 
