@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response, current_app
 from pydantic import BaseModel
@@ -27,10 +27,11 @@ GONE = (UnknownJob, ExpiredJob, HistoryUnavailable)
 
 
 class Happened(BaseModel):
-    """A job came into a state; `attempt` is the run that it was in, where that is known."""
+    """A job came into a state; `attempt` is the run that it was in, where that is known. From a `gap` on nobody knows:
+    the reason says until when."""
 
     at: datetime | None
-    state: State
+    state: State | Literal["gap"]
     attempt: int | None
     reason: str | None
 
