@@ -15,6 +15,7 @@ NAMES = (
     "worker",
     "throughput",
     "submit",
+    "http",
     "latency",
     "waiting",
     "backlog",

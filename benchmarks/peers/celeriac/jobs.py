@@ -9,6 +9,7 @@ from celeriac import Celeriac, job
 
 flask = Flask("bench")
 flask.config["BROKER_URL"] = os.environ["BENCH_URL"]
+flask.config["SECRET_KEY"] = os.environ.get("SECRET_KEY")
 Celeriac(flask)
 app = flask.extensions["celery"]
 
