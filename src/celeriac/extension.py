@@ -24,8 +24,10 @@ from celeriac.actions import Context, resource
 from celeriac.api import door, events, present, problems
 from celeriac.api.facts import facts_of
 from celeriac.auth import refusals
+from celeriac.auth.rates import Rates
 from celeriac.auth.tokens import Tokens
 from celeriac.errors import CeleriacError, ConfigError, UnknownJob
+from celeriac.store import rate
 from celeriac.store.cache import Cache, cache_key
 from celeriac.store.known import is_known
 from celeriac.store.tokens import TokenStore
@@ -131,12 +133,13 @@ def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
     space, send = space_of(celery), Sender(celery)
     context = Context(celery.client, space, celery.jobs, send, Commander(celery), send.max_retries, send.claim)
     tokens = Tokens(TokenStore(celery.client, space))
+    rates = Rates(settings.rate_limit, functools.partial(rate.count, celery.client, space))
     watch = Watch(
         lambda: Wakes(settings.broker_url, space, settings.publish_timeout), settings.waits,
         client=celery.client, space=space, streams=settings.streams, age=settings.stream_age,
         name=lambda task: resource.task_name(task, celery.jobs),
     )  # fmt: skip
-    return api.Parts(settings, context, tokens, watch, celery.finalize)
+    return api.Parts(settings, context, tokens, rates, watch, celery.finalize)
 
 
 def _keep_history(app: Flask, celery: CeleryApp) -> None:

@@ -60,7 +60,7 @@ def waiting(context: Context, job: Record) -> Waiting | None:
     if job.state in TERMINAL:
         return None
     if job.state in ACTIVE:
-        return _active(context, job)
+        return _active(context.space.lease, job)
     if not job.submitted and job.parent:
         return _follower(context, job)
     if job.state in (State.SCHEDULED, State.RETRYING) and job.due and job.due > datetime.now(UTC):
@@ -68,11 +68,11 @@ def waiting(context: Context, job: Record) -> Waiting | None:
     return _ready(context, job)
 
 
-def _active(context: Context, job: Record) -> Waiting | None:
-    left = record.lease_left(context.client, context.space, job)
-    if left is not None and left < context.space.lease / 2:
+def _active(lease: float, job: Record) -> Waiting | None:
+    left = job.lease_left
+    if left is not None and left < lease / 2:
         again = datetime.now(UTC) + timedelta(seconds=max(0.0, left))
-        silent = f"Its worker {job.worker or 'that has it'} has not been heard for {context.space.lease - left:.0f} s"
+        silent = f"Its worker {job.worker or 'that has it'} has not been heard for {lease - left:.0f} s"
         sentence = f"{silent}; if that lasts, the job runs again from {_time(again)} on."
         return Waiting(Reason.WORKER_LOST, sentence, job.queue, until=again)
     if job.state is State.CANCELLING:
@@ -102,7 +102,7 @@ def _later(context: Context, job: Record, due: datetime) -> Waiting:
 
 def _ready(context: Context, job: Record) -> Waiting:
     """A job whose time has come: what is between it and a worker?"""
-    if job.state is State.QUEUED and record.lease_left(context.client, context.space, job) is not None:
+    if job.state is State.QUEUED and job.lease_left is not None:
         return Waiting(Reason.STARTING, "A worker has it and is about to start it.", job.queue)
     pos = job.pos if job.state is State.QUEUED else None
     now = queues.standing(context.client, context.space, job.queue, pos)

@@ -18,24 +18,26 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 HSTS = "max-age=31536000"
+_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer `body` as JSON."""
-    return respond(json.dumps(body, separators=(",", ":")), status, headers)
+    return respond(_text(body), status, headers)
 
 
 def respond(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer JSON text."""
-    return current_app.response_class(text, status, dict(headers or {}), mimetype="application/json")
+    return current_app.response_class(text, status, dict(headers or {}), content_type="application/json")
 
 
 def tagged(body: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Answer `body` with its version as `ETag`, or 304 when the caller has that version already."""
-    response = answer(body, headers=headers)
-    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.make_conditional(request)
+    text = _text(body)
+    version = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    response = respond(text, headers={"ETag": version, "Cache-Control": "private, no-cache", **(headers or {})})
+    if "If-None-Match" in request.headers:
+        response.make_conditional(request)
     return response
 
 

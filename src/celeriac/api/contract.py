@@ -29,7 +29,6 @@ from celeriac.errors import (
     WrongMediaType,
 )
 from celeriac.registry.openapi import Route
-from celeriac.store import rate
 
 View = Callable[..., Response]
 Errors = tuple[type[CeleriacError], ...]
@@ -85,11 +84,5 @@ def _behind_the_door(route: Route, view: View) -> View:
 
 def _count(caller: Caller) -> None:
     """Raise RateLimited when the caller sends too many unsafe requests."""
-    found = parts()
-    most = found.settings.rate_limit
-    if not most or caller.way is Way.LOCAL:
-        return
-    name = caller.owner or f"link:{caller.job_id}"
-    n, left = rate.count(found.context.client, found.context.space, name)
-    if n > most:
-        raise RateLimited(f"More than {most} requests in a minute.", f"Try again in {left} s.", left)
+    if caller.way is not Way.LOCAL:
+        parts().rates.ask(caller.owner or f"link:{caller.job_id}")

@@ -12,7 +12,7 @@ import functools
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
@@ -35,7 +35,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@/+=-]{1,100}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """One request: its id, its place in a trace ('' outside one), and who calls once they were let in."""
 
@@ -73,7 +73,8 @@ def admit(scope: Scope, *, job_id: str = "", changes: bool = False) -> Caller:
     if found.way is not Way.TOKEN:
         check_origin("POST" if changes else request.method)
     found.require(scope)
-    seen = g.celeriac_visit = replace(visit(), caller=found)
+    seen = visit()
+    seen.caller = found
     given = {"celeriac_owner": found.owner, "celeriac_request": seen.request_id, "traceparent": seen.traceparent}
     behalf.act_for({name: value for name, value in given.items() if value}, lambda owner: found.sees("", owner))
     return found

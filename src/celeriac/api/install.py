@@ -95,12 +95,14 @@ def _hear_out(response: Response) -> Response:
 def _finish(response: Response) -> Response:
     """Say which request this answers, and what browsers must not do with it."""
     seen = visit()
-    response.headers["X-Request-ID"] = seen.request_id
-    if seen.traceparent:
-        response.headers["traceparent"] = seen.traceparent
     cors.allow(response)
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+    said = {"X-Request-ID": seen.request_id, **SECURITY_HEADERS}
+    if seen.traceparent:
+        said["traceparent"] = seen.traceparent
     if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", HSTS)
+        said["Strict-Transport-Security"] = HSTS
+    there = {name.lower() for name, _ in response.headers}  # looked up once: each look goes through all of them
+    for name, value in said.items():
+        if name.lower() not in there:
+            response.headers.add(name, value)
     return response

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from celeriac.actions import Context
+from celeriac.auth.rates import Rates
 from celeriac.auth.tokens import Tokens
 from celeriac.config import Settings
 from celeriac.watch import Watch
@@ -15,11 +16,12 @@ from celeriac.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One app's settings, its context for `actions`, its tokens and its watch; `load_tasks` finds every task."""
+    """One app's settings, its context for `actions`, its tokens, callers' rates and watch; `load_tasks` finds tasks."""
 
     settings: Settings
     context: Context
     tokens: Tokens
+    rates: Rates
     watch: Watch
     load_tasks: Callable[[], None]
 

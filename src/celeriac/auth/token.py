@@ -40,9 +40,9 @@ class Token:
     last_used_at: datetime | None = None
     name: str = ""
 
-    def fits(self, text: str) -> bool:
-        """Whether this is the token of `text`; takes equally long for every wrong one."""
-        return hmac.compare_digest(self.fingerprint, fingerprint_of(text))
+    def fits(self, shown: str) -> bool:
+        """Whether this is the token of which a fingerprint is shown; takes equally long for every wrong one."""
+        return hmac.compare_digest(self.fingerprint, shown)
 
     def is_expired(self, now: datetime) -> bool:
         """Whether the token's time is over."""

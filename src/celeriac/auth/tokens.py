@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from celeriac.auth.caller import Caller, Scope, Way
-from celeriac.auth.token import Token, from_fields, id_in, issue, to_ms
+from celeriac.auth.token import Token, fingerprint_of, from_fields, id_in, issue, to_ms
 from celeriac.errors import Unauthorized, UnknownToken
 
 FRESH = 2.0
@@ -61,15 +61,18 @@ class Tokens:
         self._clock = clock
         self._ticks = ticks
         self._remembered: dict[str, tuple[float, Token]] = {}
+        self._ids: dict[str, str] = {}  # fingerprint of what was let in -> its token's id
 
     def caller(self, text: str) -> Caller:
         """Return who shows the token `text`; Unauthorized when it opens nothing."""
-        token_id = id_in(text)
+        shown = fingerprint_of(text)
+        token_id = self._ids.get(shown) or id_in(text)
         token = self._find(token_id) if token_id else None
-        if token is None or not token.fits(text):
+        if token is None or not token.fits(shown):
             raise Unauthorized(
                 "The token is not known here.", "Check it, or ask for a new one: `flask jobs token create`."
             )
+        self._ids[shown] = token_id
         return self._let_in(token, Way.TOKEN)
 
     def caller_of_session(self, token_id: str) -> Caller:
@@ -130,6 +133,7 @@ class Tokens:
         token = from_fields(token_id, fields)
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
+            self._ids.clear()
         self._remembered[token_id] = (self._ticks(), token)
         return token
 

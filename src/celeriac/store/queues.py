@@ -122,18 +122,13 @@ def standing(
 ) -> Standing:
     """Return how the queue stands for a job whose record says `pos`."""
     with reachable():
-        listening = workers.list_workers(client, space)
-        pipe = client.pipeline(transaction=False)
-        for key in _keys(space, name, steps):
-            pipe.llen(key)
-        pipe.hget(f"{space.keys}popped", name).hget(f"{space.keys}paused", name)
-        pipe.hget(f"{space.keys}pace", name).time()
-        *lengths, popped, paused, kept, (seconds, micros) = pipe.execute()
-    length, urgent = sum(lengths), sum(lengths[1:])
+        reply = script("standing")(client, *space.head(), name, *_keys(space, name, steps))
+    now, length, others, popped, paused, kept, heard, infos = reply
     position = None
-    if pos is not None and length and not urgent:
+    if pos is not None and length and not others:
         position = min(max(1, pos - int(popped or 0)), length)
-    pace = _pace(kept, seconds + micros / 1e6, int(popped or 0))
+    pace = _pace(kept, int(now) / 1000, int(popped or 0))
+    listening = workers.read_workers(heard, infos, int(now), space.lease)
     return Standing(length, position, moment(paused), _consumers(listening, name), pace)
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from celeriac.store.connection import reachable
-from celeriac.store.moves import Space
+from celeriac.store.moves import Space, ms
 from celeriac.store.replies import Client
+from celeriac.store.scripts import script
 
-MINUTE = 60
+MINUTE = 60.0
 
 
-def count(client: Client, space: Space, caller: str) -> tuple[int, int]:
-    """Count one request; return how many there were in this window, and the seconds until it ends."""
-    key = f"{space.keys}rate:{caller}"
+def count(client: Client, space: Space, caller: str, n: int) -> tuple[int, float]:
+    """Count n requests; return how many there were in this window, and the seconds until it ends."""
     with reachable():
-        pipe = client.pipeline()
-        pipe.set(key, 0, ex=MINUTE, nx=True)
-        pipe.incr(key).ttl(key)
-        _, n, left = pipe.execute()
-    return int(n), max(1, int(left))
+        total, left = script("rate")(client, *space.head(), caller, n, ms(MINUTE))
+    return int(total), max(0.0, int(left) / 1000)

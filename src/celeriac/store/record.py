@@ -13,11 +13,12 @@ from typing import Any
 from celeriac.errors import Conflict, ExpiredJob, UnknownJob
 from celeriac.job import CELERY_STATES, LIVE, TERMINAL, State
 from celeriac.store.connection import reachable
-from celeriac.store.moves import RESULT_PREFIX, Space
+from celeriac.store.moves import Space
 from celeriac.store.replies import Client, load, load_object, moment
 from celeriac.store.scripts import Arg, script
 
 INTERNAL = ("started", "former", "lines", "trail", "cut", "counted")
+STATES = {state.value: state for state in State}
 PAGE = 200  # log lines per round trip
 
 
@@ -46,7 +47,8 @@ class Record:
     """A job at one moment. `seq` grows with everything that happens to it.
 
     `args` and `kwargs` are None when they were too large to keep; `due` is when it is or was ready; `progress`
-    holds what was reported (`current`, `total`, `status`), `error` `type`, `message` and `traceback`.
+    holds what was reported (`current`, `total`, `status`), `error` `type`, `message` and `traceback`. `lease_left` is
+    the seconds for which its delivery was still leased when it was read (negative: overdue), None when nobody had it.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Record:
     group: str
     submitted: bool
     extra: Mapping[str, str] = field(default_factory=dict)
+    lease_left: float | None = None
 
     @property
     def done(self) -> bool:
@@ -114,11 +117,9 @@ class Again:
 
 def read(client: Client, space: Space, id: str) -> Record:
     """Return the job's record with its result; raise UnknownJob (404) or ExpiredJob (410)."""
-    pipe = client.pipeline(transaction=False)
-    pipe.hgetall(f"{space.keys}job:{id}").get(f"{space.keys}gone:{id}").get(space.prefix + RESULT_PREFIX + id)
     with reachable():
-        fields, gone, meta = pipe.execute()
-    found = _record(id, fields, meta)
+        flat, meta, left, gone = script("look")(client, *space.head(), id)
+    found = _record(id, dict(zip(flat[::2], flat[1::2], strict=True)), meta, left)
     if found is None:
         raise _missing(id, gone)
     return found
@@ -161,15 +162,6 @@ def log(client: Client, space: Space, id: str, after_seq: int = 0) -> list[Line]
         if len(page) < PAGE or page[0].seq <= after_seq:
             return lines
         end -= PAGE
-
-
-def lease_left(client: Client, space: Space, record: Record) -> float | None:
-    """Return the seconds for which its delivery is still leased (negative: overdue), None when nobody has it."""
-    pipe = client.pipeline(transaction=False)
-    pipe.zscore(f"{space.keys}inflight", record.token).time()
-    with reachable():
-        deadline, (seconds, micros) = pipe.execute()
-    return None if deadline is None else float(deadline) / 1000 - seconds - micros / 1e6
 
 
 def kept_message(client: Client, space: Space, id: str) -> tuple[str, str, bytes] | None:
@@ -223,18 +215,18 @@ def verdict(id: str, reply: bytes) -> None:
 
 def _missing(id: str, gone: bytes | None) -> UnknownJob | ExpiredJob:
     shown = id[:100]
-    if gone is None:
+    if not gone:
         return UnknownJob(f"No job has the id {shown!r}.", "Use the id of the answer that submitted it.")
     if gone == b"deleted":
         return ExpiredJob(f"Job {shown} was deleted.")
     return ExpiredJob(f"Job {shown} ended, and its record is past its retention.")
 
 
-def _record(id: str, fields: Mapping[bytes, bytes], meta: bytes | None) -> Record | None:
+def _record(id: str, fields: Mapping[bytes, bytes], meta: bytes | None, left: bytes = b"") -> Record | None:
     f = {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
-    if f.get("state") not in set(State):
+    state = STATES.get(f.pop("state", ""))
+    if state is None:
         return None
-    state = State(f.pop("state"))
     sequence, _, progress = f.pop("progress", "").partition(" ")
     args, kwargs = _arguments(f.pop("args", ""))
     return Record(
@@ -250,6 +242,7 @@ def _record(id: str, fields: Mapping[bytes, bytes], meta: bytes | None) -> Recor
         dropped_lines=_int(f, "dropped"), parent=f.pop("parent", ""), parent_id=f.pop("parent_id", ""),
         root_id=f.pop("root_id", ""), group=f.pop("group", ""), submitted=bool(f.pop("tag", "")),
         extra={name: value for name, value in f.items() if name not in INTERNAL},
+        lease_left=int(left) / 1000 if left else None,
     )  # fmt: skip
 
 

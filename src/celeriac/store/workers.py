@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +39,17 @@ def list_workers(client: Client, space: Space) -> list[Worker]:
         pipe.zrange(f"{space.keys}workers", 0, -1, withscores=True).hgetall(f"{space.keys}workers:info")
         seen, infos = pipe.execute()
         now = clients.milliseconds(client)
-    found = [_worker(name.decode(), at, infos.get(name, b""), now, space.lease) for name, at in seen]
+    return _by_name(seen, infos, now, space.lease)
+
+
+def read_workers(heard: Sequence[bytes], infos: Sequence[bytes], now: int, lease: float) -> list[Worker]:
+    """Read what a move replies of them: name and time, name and description, in turn."""
+    seen = zip(heard[::2], map(float, heard[1::2]), strict=True)
+    return _by_name(seen, dict(zip(infos[::2], infos[1::2], strict=True)), now, lease)
+
+
+def _by_name(seen: Iterable[tuple[bytes, float]], infos: Mapping[bytes, bytes], now: int, lease: float) -> list[Worker]:
+    found = [_worker(name.decode(), at, infos.get(name, b""), now, lease) for name, at in seen]
     return sorted(found, key=lambda worker: worker.name)
 
 
