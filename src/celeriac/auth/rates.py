@@ -7,6 +7,7 @@ does not need them before the minute is over makes it that much less.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Rates:
         n, seconds = self._count(caller, self._share)
         allowed = self._share - max(0, n - self.most)
         if allowed < 1:
-            wait = max(1, round(seconds + 0.5))
+            wait = max(1, math.ceil(seconds))
             raise RateLimited(f"More than {self.most} requests in a minute.", f"Try again in {wait} s.", wait)
         if allowed > 1:
             self._keep(caller, allowed - 1, self._ticks() + seconds)

@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from celeriac.config import Settings
 from celeriac.errors import BrokerUnavailable
 from celeriac.store.clients import from_sentinels, from_url
+from celeriac.store.wire import wired
 
 Client = Redis
 
@@ -22,8 +23,8 @@ def connect(settings: Settings) -> Client:
     """Return a client for the broker's database; nothing is opened before the first command."""
     url, timeout = settings.broker_url, settings.publish_timeout
     if url.startswith("sentinel://"):
-        return from_sentinels(url, settings.sentinel_master, timeout)
-    return from_url(spelled(url), timeout)
+        return wired(from_sentinels(url, settings.sentinel_master, timeout))
+    return wired(from_url(spelled(url), timeout))
 
 
 def spelled(url: str) -> str:

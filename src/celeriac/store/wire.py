@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import hiredis
+import redis
 from redis.exceptions import ConnectionError, ResponseError
 
 from celeriac.store.clients import alone
@@ -72,3 +73,21 @@ class Wire:
         else:
             connection.disconnect()
         return replies
+
+
+class Wired(redis.Redis):
+    """A client whose moves go through a wire, and everything else as redis-py does it."""
+
+    _wire: Wire | None = None
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        if args[0] not in ("evalsha", "eval"):  # as Script spells them
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        if self._wire is None:
+            self._wire = Wire(self.connection_pool)
+        return self._wire.execute_command(*args)
+
+
+def wired(client: redis.Redis) -> redis.Redis:
+    """Return a client like this one whose moves go through a wire."""
+    return Wired(connection_pool=client.connection_pool)
