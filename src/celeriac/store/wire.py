@@ -46,7 +46,11 @@ class Wire:
                 return self._ask(connection, commands)
             except ConnectionError:
                 self._idle.clear()
-        return self._ask(self._pool.make_connection(), commands)
+        return self._ask(self._made(), commands)
+
+    def _made(self) -> Any:
+        """Return a new connection; the pool's own way counts them, and gives up for good at its hundredth."""
+        return self._pool.connection_class(**self._pool.connection_kwargs)
 
     def _take(self) -> Any:
         if self._pid != os.getpid():  # the parent's connections are the parent's

@@ -7,7 +7,6 @@ local now = time()
 local key = P .. 'idempotency:' .. A(1)
 local r = call('HMGET', key, 'fingerprint', 'id', 'since', 'answer')
 if not r[1] then
-  call('DEL', key)
   call('HSET', key, 'fingerprint', A(2), 'id', A(3), 'since', int(now))
   call('PEXPIRE', key, A(4))
   return { 'first', A(3) }
