@@ -20,6 +20,7 @@ NAMES = (
     "waiting",
     "backlog",
     "watch",
+    "reporting",
     "memory",
     "history",
     "history_cost",

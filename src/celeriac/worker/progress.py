@@ -1,8 +1,8 @@
 """What runs inside a job: `track`, `progress` and `current_job`. Speaks Celery; does nothing outside.
 
 1. A job calls them; nobody else knows them.
-2. They promise at most ten reports a second, always the first and the last, and that a job which was
-   cancelled or is over its time stops here where its pool cannot stop it by force.
+2. They promise at most ten reports a second, and a thousand of one process, always the first and the last, and that
+   a job which was cancelled or is over its time stops here where its pool cannot stop it by force.
 3. They call `Task.update_state`, with the state PROGRESS and `{"current", "total", "status"}`.
 """
 
@@ -19,13 +19,13 @@ from celery.app.task import Task
 from celery.worker import state as worker_state
 
 from celeriac.errors import CeleriacError, JobCancelled
-from celeriac.worker.capture import current
+from celeriac.worker import capture
 from celeriac.worker.limits import current_limits
+from celeriac.worker.writer import INTERVAL
 
 T = TypeVar("T")
 
 PROGRESS = "PROGRESS"
-INTERVAL = 0.1  # seconds between two reports of one job
 
 
 class CurrentJob:
@@ -66,7 +66,7 @@ class CurrentJob:
         task = running_task()
         if task is None:
             return
-        running = current.get()
+        running = capture.current.get()
         if running is not None and running.stop:
             raise JobCancelled(f"Job {task.request.id} must stop: {running.stop}.")
         if running is None and task.request.id in worker_state.revoked:
@@ -113,16 +113,23 @@ def _required() -> Task[Any, Any]:
 
 
 def _report(current: float, total: float | None, message: str | None, *, must: bool) -> None:
+    running, now = capture.current.get(), time.monotonic()
+    if running is not None and not (must or running.stop) and now - running.reported < running.interval.seconds:
+        if (limits := current_limits.get()) is not None:
+            limits.check()
+        return
     task = running_task()
     if task is None or task.request.is_eager:
         return
     current_job.check()
-    request, now = task.request, time.monotonic()
-    reported: float | None = getattr(request, "celeriac_reported", None)
-    if must or reported is None or now - reported >= INTERVAL:
-        request.update(celeriac_reported=now)
-        words = f"{current} of {total}" if total is not None else f"{current}"
-        task.update_state(state=PROGRESS, meta={"current": current, "total": total, "status": message or words})
+    request = task.request
+    if running is not None:
+        running.reported = now
+    elif not must and now - getattr(request, "celeriac_reported", 0.0) < INTERVAL:
+        return
+    request.update(celeriac_reported=now)
+    words = f"{current} of {total}" if total is not None else f"{current}"
+    task.update_state(state=PROGRESS, meta={"current": current, "total": total, "status": message or words})
 
 
 def _size(items: Iterable[Any]) -> int | None:

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 PACE = 0.05  # seconds between two reports
 POLL = 1.0  # seconds between two looks at whether a silent job was cancelled
+INTERVAL = 0.1  # seconds between two reports of one job, at least
+REPORTS = 1000  # a second of one process: more than that, and reporting would take the time of other jobs
 LINES = 500  # lines of one job that may wait for the next report
 LOG_CAP = 1000  # lines of one job that Redis keeps
 
@@ -39,13 +41,23 @@ Ended = tuple[moves.Report | None, moves.Finish]
 
 
 @dataclass(slots=True)
+class Interval:
+    """How often each job of a process may report."""
+
+    seconds: float = INTERVAL
+
+
+@dataclass(slots=True)
 class Running:
-    """One attempt in this process. `since` is monotonic."""
+    """One attempt in this process. `since` and `reported` are monotonic."""
 
     token: str
     worker: str
     since: float
     tracked: bool
+    interval: Interval
+    reported: float = 0.0
+    writing: bool = False
     started: bool = False
     progress: str = ""
     progress_meta: str = ""
@@ -86,6 +98,7 @@ class Writer:
         self._pipe = threading.Lock()  # one pipeline at a time: a report never overtakes an end, nor it a report
         self._thread: threading.Thread | None = None
         self._polled = 0.0
+        self._interval = Interval()
         self._idle = False  # the thread sleeps until somebody begins or ends
         self.handed: list[Ended] | None = None
         self._closed_at: float | None = None  # monotonic: until then the last writes are tried
@@ -97,7 +110,7 @@ class Writer:
 
         `once`: this attempt is never repeated, its loss ends the job.
         """
-        running = Running(token, worker, time.monotonic(), tracked)
+        running = Running(token, worker, time.monotonic(), tracked, self._interval)
         if through or once:
             verdict = self._insist(
                 lambda: moves.start(self.client, self.space, token, worker, 0.0, running.meta(), once)
@@ -144,6 +157,9 @@ class Writer:
                 self._enqueue((report, end))
                 return ""
         if self.handed is not None and not at_once:
+            if running is not None and running.writing:
+                with self._pipe:  # what the job said before is there before its end, which the parent writes
+                    pass
             self.handed.append((report, end))
             return ""
         return self.write((report, end))
@@ -226,6 +242,9 @@ class Writer:
         poll = now - self._polled >= POLL
         if poll:
             self._polled = now
+            lately = now - 2 * self._interval.seconds - POLL
+            reporting = sum(running.reported > lately for running in self._running.values())
+            self._interval.seconds = max(INTERVAL, reporting / REPORTS)
         return [r for r in self._running.values() if now - r.since >= PACE and (poll or not r.started or not r.silent)]
 
     def _insist(self, write: Callable[[], Any]) -> Any:
@@ -248,6 +267,8 @@ class Writer:
             now = time.monotonic()
             starts = [(r, now - r.since) for r in fresh if not r.started]
             with self._wake:
+                for one in fresh:
+                    one.writing = True
                 reports = [r.report() for r in fresh] + [report for report, _ in ends if report is not None]
             batch = Batch(
                 starts=[(r.token, r.worker, ago, r.meta()) for r, ago in starts],

@@ -1,0 +1,147 @@
+"""A thousand jobs that all report progress at full speed: what it costs, and what is left for others."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from benchmarks.environments import clean_environment
+from benchmarks.measure import Plan
+from benchmarks.outcome import Outcome, Ratio
+from benchmarks.processes import Crew, cpu, memory
+from benchmarks.servers import Server
+from tests.article.running import eventually
+
+METHOD = (
+    "A worker with a thousand threads (queue `io`), each in a job that calls `progress()` ten times a second. By it "
+    "a worker with two processes (queue `celery`) drains a backlog of tiny jobs, with the reporting jobs and without "
+    "in turn. Scripts: what Redis was asked to run while nothing but the reporting jobs ran. All share the same cores, "
+    "so the tiny jobs' own CPU is shown too."
+)
+REPORTING, EVERY = 1000, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Tiny jobs a second, CPU seconds of their worker a job; of the other worker scripts a second, MiB, cores."""
+
+    rate: float
+    cpu: float
+    scripts: float = 0.0
+    mebibytes: float = 0.0
+    cores: float = 0.0
+
+
+def run(plan: Plan) -> Outcome:
+    """Both in turn, over the same server and the same workers."""
+    tiny, rounds = (2000, 1) if plan.quick else (12_000, plan.rounds)
+    alone: list[Sample] = []
+    beside: list[Sample] = []
+    with Server() as server, crews(server.url) as bench:
+        for turn in range(rounds):
+            print(f"  round {turn + 1}", file=sys.stderr, flush=True)
+            alone.append(bench.drain(tiny))
+            with bench.reporting():
+                beside.append(bench.beside(tiny))
+    columns = ["tiny jobs", "a second", "CPU µs each", "scripts/s of reports", "reporting worker MiB", "its cores"]
+    outcome = Outcome("reporting", f"{REPORTING:,} jobs that report progress", METHOD, columns)
+    for name, samples in (("alone", alone), ("beside the reporting jobs", beside)):
+        rate, used, scripts, mebibytes, cores = (
+            statistics.median(getattr(sample, field) for sample in samples) for field in Sample.__slots__
+        )
+        outcome.rows.append(
+            [name, f"{rate:,.0f}", f"{used * 1e6:.0f}", f"{scripts:.0f}", f"{mebibytes:.0f}", f"{cores:.2f}"]
+        )
+    pairs = list(zip(beside, alone, strict=True))
+    outcome.ratios = [
+        Ratio("tiny jobs/s, beside ÷ alone", [b.rate / a.rate for b, a in pairs], 0.9),
+        Ratio("scripts/s for a thousand reporting jobs", [sample.scripts for sample in beside], -25.0),
+    ]
+    outcome.raw = {"alone": [asdict(s) for s in alone], "beside": [asdict(s) for s in beside]}
+    return outcome
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One server, the worker that reports, the worker that works."""
+
+    celery: Any
+    client: Any
+    tells: Crew
+    works: Crew
+
+    def drain(self, tiny: int) -> Sample:
+        """Queue a backlog while its worker is frozen; see how fast it goes."""
+        self.works.freeze()
+        for n in range(tiny):
+            self.celery.send_task("plus", kwargs={"x": n, "y": 1}, queue="celery")
+        busy = self._in_flight()
+        used, start = cpu(self.works.pids()), time.monotonic()
+        self.works.thaw()
+        eventually(lambda: not self.client.llen("celery") and self._in_flight() <= busy, "an end of the tiny jobs", 300)
+        seconds = time.monotonic() - start
+        return Sample(tiny / seconds, (cpu(self.works.pids()) - used) / tiny)
+
+    def beside(self, tiny: int) -> Sample:
+        """Do the same while a thousand jobs report; count what these cost for some seconds without the others."""
+        pids = self.tells.pids()
+        scripts, used, start = self._scripts(), cpu(pids), time.monotonic()
+        time.sleep(5.0)
+        seconds = time.monotonic() - start
+        scripts, cores = (self._scripts() - scripts) / seconds, (cpu(pids) - used) / seconds
+        found = self.drain(tiny)
+        return Sample(found.rate, found.cpu, scripts, memory(pids) / 2**20, cores)
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Have a thousand jobs run that report."""
+        jobs = [
+            self.celery.send_task("tick", kwargs={"every": EVERY, "seconds": 3600.0}, queue="io")
+            for _ in range(REPORTING)
+        ]
+        eventually(lambda: self._in_flight() == REPORTING, "a thousand running jobs")
+        time.sleep(2.0)  # all threads have started
+        yield
+        for job in jobs:
+            job.revoke()
+        eventually(lambda: self._in_flight() == 0, "an end of the reporting jobs")
+
+    def _in_flight(self) -> int:
+        return int(self.client.zcard("celeriac:inflight"))
+
+    def _scripts(self) -> float:
+        return float(self.client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))
+
+
+@contextmanager
+def crews(url: str) -> Iterator[Bench]:
+    """Start both workers of one app over this server."""
+    os.environ["BROKER_URL"] = url  # read by the app when it is imported
+    celery = importlib.import_module("benchmarks.watch_app").celery
+    env, root = clean_environment(BROKER_URL=url, CELERIAC_LOCAL="1"), Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "celery", "-A", "benchmarks.watch_app", "worker", "--loglevel=WARNING"]
+    with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as folder:
+        tells, works = Crew(Path(folder) / "tells.log"), Crew(Path(folder) / "works.log")
+        try:
+            lanes = ((tells, "io", "threads", REPORTING), (works, "celery", "prefork", 2))
+            for crew, queue, pool, size in lanes:
+                crew.start(
+                    [*command, "-Q", queue, "-P", pool, "-c", str(size), "-n", f"{queue}@bench"], cwd=root, env=env
+                )
+            eventually(lambda: len(celery.control.ping(timeout=1.0)) == len(lanes), "both workers")
+            yield Bench(celery, Redis.from_url(url), tells, works)
+        finally:
+            works.thaw()
+            tells.stop()
+            works.stop()
