@@ -78,7 +78,7 @@ class Running:
     def report(self) -> moves.Report:
         """Return what is new and forget it."""
         report = moves.Report(self.token, self.progress, self.progress_meta, self.lines, self.dropped)
-        self.progress, self.progress_meta, self.lines, self.dropped = "", "", [], 0
+        self.progress, self.progress_meta, self.lines, self.dropped, self.writing = "", "", [], 0, True
         return report
 
     @property
@@ -267,8 +267,6 @@ class Writer:
             now = time.monotonic()
             starts = [(r, now - r.since) for r in fresh if not r.started]
             with self._wake:
-                for one in fresh:
-                    one.writing = True
                 reports = [r.report() for r in fresh] + [report for report, _ in ends if report is not None]
             batch = Batch(
                 starts=[(r.token, r.worker, ago, r.meta()) for r, ago in starts],
