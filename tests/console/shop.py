@@ -18,7 +18,7 @@ from celery import chord
 from flask import Flask
 from pydantic import BaseModel, Field
 
-from celeriac import Celeriac, current_job, job, track
+from celeriac import Celeriac, File, current_job, job, track
 
 GATES = Path(os.environ.get("SHOP_GATES", "."))
 PICTURE = (  # a PNG of 16 by 16
@@ -111,6 +111,12 @@ def log_in(user: str, password: str) -> str:
 def draw(kind: Literal["picture", "text"] = "picture") -> dict[str, str]:
     """Return a picture."""
     return {"picture": f"data:image/png;base64,{PICTURE}", "title": kind}
+
+
+@job(name="frame")
+def frame(picture: File, title: str = "") -> dict[str, Any]:
+    """Put a picture into a frame."""
+    return {"title": title, "framed": File(picture.read(), name="framed.png", media_type="image/png")}
 
 
 @job(name="echo", max_retries=0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
 import pytest
 from selenium.webdriver.common.by import By
 
 from tests.article.running import eventually
 from tests.console.conftest import Shop
 from tests.console.person import Person
+from tests.console.shop import PICTURE
 
 pytestmark = pytest.mark.slow
 
@@ -209,3 +213,21 @@ def test_ann_walks_from_a_job_to_those_that_belong_to_it(ann: Person, shop: Shop
 
     ann.sees("6", "[aria-label=Result]")
     ann.sees("It began with", ".family")
+
+
+def test_ann_sends_a_file_sees_the_picture_that_comes_back_and_fetches_it(
+    ann: Person, shop: Shop, tmp_path: Path
+) -> None:
+    sent = tmp_path / "sea.png"
+    sent.write_bytes(base64.b64decode(PICTURE))
+    ann.opens("tasks/frame")
+    ann.field("picture").send_keys(str(sent))
+    ann.sees("sea.png, 87 B: sent.")
+    ann.presses("Start")
+
+    ann.sees("Download framed.png", "main")
+    picture = ann.finds("figure img")
+    ann.until(lambda: ann.browser.execute_script("return arguments[0].naturalWidth", picture) == 16, "the picture")
+    came = shop.web("GET", ann.finds("figcaption a").get_attribute("href").removeprefix(shop.url))
+    assert came.body == sent.read_bytes()
+    ann.sees("Download file", "main")  # the one that it took

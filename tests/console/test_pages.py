@@ -156,6 +156,10 @@ def test_markup_in_every_field_is_shown_as_text(ann: Person, shop: Shop) -> None
     for path in (f"jobs/{CANARY}", f"tasks/{CANARY}", f"jobs?q={CANARY}&task={CANARY}&queue={CANARY}", f"{CANARY}"):
         ann.opens(path.replace("<", "%3C").replace(">", "%3E").replace('"', "%22"))
         ann.finds("h1")
+    Hand(shop.app.extensions["celeriac"].context).listen(CANARY, name=CANARY)
+    for path in ("jobs?task=echo", "jobs?q=img", "workers", "queues", ""):
+        ann.opens(path)
+        ann.sees("<img src=x", "main")
     assert "caught" not in ann.browser.title
     assert not ann.browser.execute_script("return document.querySelectorAll('#console script, #console img').length")
 

@@ -25,11 +25,14 @@ export function address(path) {
   return url.pathname + url.search;
 }
 
-export async function ask(method, path, { body, headers = {}, signal: stop, as = "json" } = {}) {
+export async function ask(method, path, { body, raw, headers = {}, signal: stop, as = "json" } = {}) {
   const options = { method, headers: { Accept: "application/json", ...headers }, signal: stop };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers["Content-Type"] = "application/json";
+  } else if (raw) {
+    options.body = raw; // a file says its own media type
+    options.headers["Content-Type"] = raw.type || "application/octet-stream";
   }
   const answer = await reach(path, options);
   noteClock(answer);

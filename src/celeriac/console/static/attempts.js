@@ -1,20 +1,15 @@
 // What happened to a job, in order; and each of its runs, side by side in time.
-import { html } from "./vendor/ui.js";
+import { html, useEffect } from "./vendor/ui.js";
+import { useAsked } from "./asked.js";
 import { Ago, State } from "./parts.js";
 import { duration, moment } from "./time.js";
 
-// What the stream told, and what the job itself knows where no stream did.
-export function Events({ job, told }) {
-  const known = [
-    { at: job.created_at, state: job.due_at ? "scheduled" : "queued", reason: "submitted" },
-    job.started_at && { at: job.started_at, state: "running", reason: job.worker && `on ${job.worker}` },
-    job.done && { at: job.finished_at, state: job.state, reason: job.reason },
-  ].filter((one) => one && one.at);
-  const seen = new Set(told.map((one) => one.state));
-  const all = [...told, ...known.filter((one) => !seen.has(one.state))];
-  all.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+export function Events({ job }) {
+  const { value, again } = useAsked(`${job.links.self}/timeline`);
+  useEffect(() => again(), [job.state, job.attempt, job.attempts.length]);
+  const all = (value?.items || []).filter((one) => one.at);
   return html`<section class="card" aria-labelledby="events"><h2 id="events">What happened</h2>
-    <ol class="events">${all.map((one, i) => html`<li key=${one.at + one.state}>
+    <ol class="events">${all.map((one, i) => html`<li key=${i}>
       <time datetime=${one.at}>${moment(one.at)}</time> <${State} state=${one.state} />
       <small>${one.reason || ""}${i > 0 ? ` +${gap(all[i - 1], one)}` : ""}</small></li>`)}</ol>
   </section>`;

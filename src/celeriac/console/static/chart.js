@@ -12,13 +12,14 @@ export function Chart({ title, series, rows, shown }) {
   latest.current = { series, rows, shown };
   const names = series.map((one) => one.label).join();
   useEffect(() => {
+    const place = box.current; // the ref is empty before an observer of a page that was left is
     const make = () => {
       chart.current?.destroy();
-      chart.current = new uPlot(options(box.current, latest.current), columns(latest.current.rows, series.length), box.current);
+      chart.current = new uPlot(options(place, latest.current), columns(latest.current.rows, series.length), place);
     };
     make();
-    const fit = new ResizeObserver(() => chart.current.setSize({ width: box.current.clientWidth, height: HEIGHT }));
-    fit.observe(box.current);
+    const fit = new ResizeObserver(() => chart.current?.setSize({ width: place.clientWidth, height: HEIGHT }));
+    fit.observe(place);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", make);
     window.addEventListener("theme", make);

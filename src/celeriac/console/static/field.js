@@ -1,5 +1,6 @@
 // One field of a form, from its JSON Schema: what it is called, what it takes, what is wrong with it.
 import { html, useEffect, useId, useRef, useState } from "./vendor/ui.js";
+import { Upload } from "./file.js";
 import { bytes } from "./time.js";
 import { emptyValue, firstGroup, firstValue, limits, pointer, shapeOf } from "./schema.js";
 
@@ -98,6 +99,10 @@ function File({ shape, required, onChange, facts }) {
   return html`<input ...${facts} type="file" onChange=${change} /><small>${picked}</small>`;
 }
 
+function Sent({ shape, value, required, onChange, facts }) {
+  return html`<${Upload} value=${value} onChange=${onChange} nothing=${unsaid(shape, required)} facts=${facts} />`;
+}
+
 function Free({ shape, value, required, onChange, facts }) {
   const [text, setText] = useState(value === undefined || value === null ? "" : JSON.stringify(value, null, 2));
   const [problem, setProblem] = useState("");
@@ -192,6 +197,6 @@ function suits(one, value) {
 }
 
 const KINDS = {
-  boolean: Switch, number: Numeral, choice: Choice, moment: Moment, file: File, json: Free, group: Group, list: List,
+  boolean: Switch, number: Numeral, choice: Choice, moment: Moment, file: File, upload: Sent, json: Free, group: Group, list: List,
   variant: Variant,
 };

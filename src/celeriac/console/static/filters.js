@@ -1,21 +1,33 @@
 // Which jobs the list shows: a row of fields whose values are the address of the page.
 import { html, useEffect, useRef, useState } from "./vendor/ui.js";
-import { query } from "./api.js";
+import { now, query } from "./api.js";
 import { useAsked } from "./asked.js";
 import { STATES } from "./parts.js";
 import { go, place, setQuery, toJob } from "./place.js";
 import { may } from "./session.js";
 
-const SPANS = { "": "any time", 3600: "the last hour", 86400: "the last day", 604800: "the last week", 2592000: "the last 30 days" };
+const BETWEEN = "days";
+const SPANS = [
+  ["", "any time"], ["3600", "the last hour"], ["86400", "the last day"], ["604800", "the last week"],
+  ["2592000", "the last 30 days"], [BETWEEN, "between days"],
+];
 export const SIZE = 50;
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-// What the address asks for, as the API takes it; `within` is rounded so that one look has one question.
-export function filterOf({ state, task, queue, q, within }) {
+// What the address asks for, as the API takes it; `within` is rounded so that one look has one question, and `from` and
+// `to` are days of the viewer's zone, both included.
+export function filterOf({ state, task, queue, q, within, from, to }) {
   const filter = { task, queue, q };
   if (state) filter.state = state.split(",");
-  if (within) filter.created_after = new Date(Math.floor(Date.now() / 60000) * 60000 - within * 1000).toISOString();
+  if (within > 0) filter.created_after = new Date(Math.floor(now() / 60000) * 60000 - within * 1000).toISOString();
+  if (within === BETWEEN) Object.assign(filter, { created_after: day(from), created_before: day(to, 1) });
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value));
+}
+
+function day(text, later = 0) {
+  const [year, month, date] = (text || "").split("-").map(Number);
+  const at = new Date(year, month - 1, date + later);
+  return Number.isNaN(+at) ? undefined : at.toISOString();
 }
 
 export const listPath = (filter, token) => `/api/jobs${query({ ...filter, page_size: SIZE, page_token: token })}`;
@@ -30,8 +42,10 @@ export function Filters() {
     <${Select} label="Task" value=${asked.task} names=${(tasks?.items || []).map((one) => one.name)} onChange=${set("task")} />
     <${Select} label="Queue" value=${asked.queue} names=${(queues?.items || []).map((one) => one.name)} onChange=${set("queue")} />
     <label>Submitted <select value=${asked.within || ""} onChange=${set("within")}>
-      ${Object.entries(SPANS).sort(([a], [b]) => a - b).map(([value, told]) => html`<option value=${value}>${told}</option>`)}
+      ${SPANS.map(([value, told]) => html`<option value=${value}>${told}</option>`)}
     </select></label>
+    ${asked.within === BETWEEN && ["from", "to"].map((name) => html`<label key=${name}>${name === "from" ? "From" : "To"}
+      <input type="date" value=${asked[name] || ""} onChange=${set(name)} /></label>`)}
     <${States} chosen=${(asked.state || "").split(",").filter(Boolean)} />
     ${Object.keys(asked).length > 0 && html`<button type="button" class="quiet" onClick=${() => setQuery({})}>Clear</button>`}
   </form>`;

@@ -1,9 +1,10 @@
 // One job: how it stands, why it waits, what it says, what came of it; and what can be done about it.
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/ui.js";
-import { ask, link } from "./api.js";
+import { ask, link, query } from "./api.js";
 import { atMost, useAsked } from "./asked.js";
 import { Attempts, Events } from "./attempts.js";
 import { Family } from "./family.js";
+import { Files } from "./file.js";
 import { Log, useLog } from "./log.js";
 import { Ago, Copy, ENDED, Json, Loading, Page, State, Sure, Trouble } from "./parts.js";
 import { go, to } from "./place.js";
@@ -11,6 +12,7 @@ import { Progress } from "./progress.js";
 import { Result } from "./result.js";
 import { Retry } from "./retry.js";
 import { Took } from "./rows.js";
+import { withoutHidden } from "./schema.js";
 import { may } from "./session.js";
 import { follow } from "./stream.js";
 
@@ -23,7 +25,7 @@ export function Job({ name: id }) {
   const [ended, setEnded] = useState(false);
   const { value: job, problem, again } = useAsked(jobPath(id), ended ? 0 : SLOWLY);
   const log = useLog(id);
-  const happened = useHappened(id, job, again, log.look);
+  const progress = useProgress(id, job, again, log.look);
   useEffect(() => setEnded(Boolean(job?.done)), [job?.done]);
   useEffect(() => {
     if (job?.done) log.look(); // the last lines come with the end
@@ -32,27 +34,27 @@ export function Job({ name: id }) {
   const aside = job && html`<${Actions} job=${job} again=${again} />`;
   return html`<${Page} title=${job ? job.task || "Job" : "Job"} crumb=${crumb} aside=${aside}>
     <p class="id">${id} <${Copy} text=${id} label="Copy id" /></p>
+    ${job && !job.links.logs && html`<p class="sign">This is what the history remembers of it. Its log is kept no more, and nothing can be done with the job itself.</p>`}
     <${Trouble} problem=${problem} />
     ${!job && !problem && html`<${Loading} />`}
-    ${job && html`<${Shown} job=${job} log=${log} happened=${happened} />`}
+    ${job && html`<${Shown} job=${job} log=${log} progress=${progress} />`}
   <//>`;
 }
 
 // The stream rings the bell; what is shown is what the API answers. Progress alone is shown as it is told.
-function useHappened(id, job, again, lookLog) {
-  const [told, tell] = useState({ events: [], progress: null });
+function useProgress(id, job, again, lookLog) {
+  const [told, tell] = useState(null);
   const latest = useRef({});
   latest.current = { again, lookLog };
   const open = job && !job.done;
   useEffect(() => {
     if (!open) return undefined;
-    tell({ events: [], progress: null });
+    tell(null);
     const look = atMost(CALM, () => latest.current.again());
     const lookLog = atMost(CALM, () => latest.current.lookLog());
     const leave = follow([id], (events) => {
-      const moves = events.filter((event) => ["state", "end"].includes(event.kind));
       const progress = events.findLast((event) => event.kind === "progress");
-      tell((old) => ({ events: add(old.events, moves), progress: progress || old.progress }));
+      if (progress) tell(progress);
       if (events.some((event) => event.kind !== "log" && event.kind !== "progress")) look();
       if (events.some((event) => event.kind !== "progress" && event.kind !== "state")) lookLog();
     });
@@ -65,18 +67,11 @@ function useHappened(id, job, again, lookLog) {
   return told;
 }
 
-// A stream that begins again tells what it told before.
-function add(events, more) {
-  const known = new Set(events.map((one) => `${one.state} ${one.at}`));
-  const fresh = more.filter((one) => one.at && !known.has(`${one.state} ${one.at}`));
-  return fresh.length ? [...events, ...fresh] : events;
-}
-
-function Shown({ job, log, happened }) {
+function Shown({ job, log, progress }) {
   return html`
     <section class="card facts" aria-label="How it stands">
       <div class="now" role="status"><${State} state=${job.state} />${job.waiting && html`<span>${job.waiting.sentence}</span>`}</div>
-      <${Progress} job=${job} told=${happened.progress} />
+      <${Progress} job=${job} told=${progress} />
       <dl>
         <div><dt>Submitted</dt><dd><${Ago} at=${job.created_at} />${job.owner && ` by ${job.owner}`}</dd></div>
         <div><dt>Started</dt><dd><${Ago} at=${job.started_at} /></dd></div>
@@ -90,13 +85,13 @@ function Shown({ job, log, happened }) {
     </section>
     <${Failure} error=${job.error} state=${job.state} />
     <${Result} job=${job} />
-    <${Log} log=${log} id=${job.id} ended=${job.done} />
+    ${job.links.logs && html`<${Log} log=${log} id=${job.id} ended=${job.done} />`}
     <div class="twin">
       <section class="card" aria-labelledby="arguments"><h2 id="arguments">Arguments</h2>
         ${job.arguments === null ? html`<p class="help">They are not shown here: too large to keep, or not for this link.</p>`
-          : html`<${Json} value=${job.arguments} label="Arguments" />`}
+          : html`<${Files} job=${job} value=${job.arguments} /><${Json} value=${job.arguments} label="Arguments" />`}
       </section>
-      <${Events} job=${job} told=${happened.events} />
+      <${Events} job=${job} />
     </div>
     <${Attempts} job=${job} />
     ${!link.key && html`<${Family} job=${job} />`}`;
@@ -112,6 +107,8 @@ function Failure({ error, state }) {
       <pre tabindex="0" role="region" aria-label="Traceback">${error.traceback}</pre></details>`}
   </section>`;
 }
+
+const another = (job) => to(`tasks/${encodeURIComponent(job.task)}${query({ arguments: JSON.stringify(withoutHidden(job.arguments || {})) })}`);
 
 function Actions({ job, again }) {
   const [asked, ask_] = useState("");
@@ -136,8 +133,9 @@ function Actions({ job, again }) {
   const mayAct = may("submit") || Boolean(link.key);
   if (!mayAct) return null;
   return html`
-    ${!job.done && html`<button class="danger" disabled=${job.state === "cancelling" || busy} onClick=${() => ask_("cancel")}>Cancel</button>`}
-    ${job.done && may("submit") && html`
+    ${!job.done && job.links.cancel && html`<button class="danger" disabled=${job.state === "cancelling" || busy} onClick=${() => ask_("cancel")}>Cancel</button>`}
+    ${job.done && may("submit") && !job.links.retry && html`<a class="button" href=${another(job)}>Start one like it</a>`}
+    ${job.done && may("submit") && job.links.retry && html`
       <button disabled=${busy} onClick=${act("POST", `${path}/retry`, again)}>Retry</button>
       <button onClick=${() => ask_("edit")}>Edit and retry</button>
       <button class="quiet" onClick=${() => ask_("delete")}>Forget</button>`}

@@ -88,6 +88,6 @@ function Pages({ asked, next }) {
   if (!asked.page && !next) return null;
   return html`<nav class="pages" aria-label="Pages">
     ${asked.page && html`<button class="quiet" onClick=${() => setQuery({ ...asked, page: "" })}>Newest</button>`}
-    ${next && html`<button class="quiet" onClick=${() => setQuery({ ...asked, page: next })}>Older</button>`}
+    ${next && html`<button class="quiet older" onClick=${() => setQuery({ ...asked, page: next })}>Older</button>`}
   </nav>`;
 }

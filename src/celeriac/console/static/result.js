@@ -1,6 +1,7 @@
 // What a job returned: a picture as a picture, a file as a file, and else the JSON that it is.
 import { html, useState } from "./vendor/ui.js";
 import { ask } from "./api.js";
+import { Files, isFile } from "./file.js";
 import { Copy, Json, Trouble, download } from "./parts.js";
 import { bytes } from "./time.js";
 
@@ -11,7 +12,7 @@ export function Result({ job }) {
   const [loaded, setLoaded] = useState(null);
   const [problem, setProblem] = useState(null);
   if (job.state !== "succeeded") return null;
-  const large = job.links?.result;
+  const large = isFile(job.result) ? null : job.links?.result;
   const value = loaded ? loaded.value : job.result;
   const load = () => ask("GET", large).then((value) => setLoaded({ value }), setProblem);
   if (large && !loaded) {
@@ -20,9 +21,10 @@ export function Result({ job }) {
   }
   const text = JSON.stringify(value, null, 2);
   return html`<section class="card" aria-labelledby="result">
-    <div class="head"><h2 id="result">Result</h2><div class="actions"><${Copy} text=${text} />
-      <button class="quiet" onClick=${() => download(`${job.id}.json`, text, "application/json")}>Download</button></div></div>
-    <${Value} value=${value} id=${job.id} />
+    <div class="head"><h2 id="result">Result</h2>${!isFile(value) && html`<div class="actions"><${Copy} text=${text} />
+      <button class="quiet" onClick=${() => download(`${job.id}.json`, text, "application/json")}>Download</button></div>`}</div>
+    <${Files} job=${job} value=${value} pictures=${true} />
+    ${!isFile(value) && html`<${Value} value=${value} id=${job.id} />`}
   </section>`;
 }
 

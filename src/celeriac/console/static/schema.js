@@ -1,4 +1,5 @@
 // Reads a JSON Schema: which kind of field asks for a value, and what stands in it at first. Draws nothing.
+import { FILE_MARK } from "./file.js";
 
 export function shapeOf(schema, whole) {
   let read = unfold(schema, whole);
@@ -35,6 +36,7 @@ function at(reference, whole) {
 const isNumber = (one) => one.type === "number" || one.type === "integer";
 
 function kindOf(read) {
+  if (read[FILE_MARK]) return "upload";
   if (read.const !== undefined || read.enum) return "choice";
   if (read.type === "boolean") return "boolean";
   if (isNumber(read)) return "number";
