@@ -52,8 +52,8 @@ def an_hour(shop: Shop) -> Iterator[tuple[str, Detail]]:
         yield job(shop.app, "divide", ago, error, wait=wait, **arguments)
 
 
-def set_up(shop: Shop) -> tuple[str, str]:
-    """Let the shop have a past, and something to do; return the id of a job that is half done, and of a chord's end."""
+def set_up(shop: Shop) -> str:
+    """Let the shop have a past, and something to do; return the id of a job that is half done."""
     remember(shop.app, list(an_hour(shop)))
     for n in range(3):
         shop.submit("post")
@@ -65,26 +65,23 @@ def set_up(shop: Shop) -> tuple[str, str]:
     shop.submit("walk", steps=30, gate=shop.gate())
     walk = shop.submit("walk", steps=60, seconds=0.2, gate=shop.gate())
     shop.reaches(feast, "succeeded")
-    return walk, feast
+    return walk
 
 
-def take(ann: Photographer, walk: str, feast: str) -> None:
+def take(ann: Photographer, walk: str) -> None:
     """Take every picture."""
     for scheme in ("light", "dark"):
         ann.sits_at(DESK, scheme)
         ann.opens("")
         ann.finds("figure canvas")
         ann.takes("overview" if scheme == "light" else "overview-dark", 1180)
-        ann.opens("jobs")
-        ann.finds("tr[data-id]")
-        ann.takes("jobs" if scheme == "light" else "jobs-dark", 900)
     ann.opens(f"jobs/{walk}")
     ann.sees("Step 30", ".lines")
     ann.takes("job-dark", 1100)
     ann.sits_at(DESK, "light")
-    ann.opens(f"jobs/{feast}")
-    ann.sees("It submitted")
-    ann.takes("family", 1000)
+    ann.opens("jobs")
+    ann.finds("tr[data-id]")
+    ann.takes("jobs", 900)
     ann.opens("workers")
     ann.presses("Shut down shop@test")
     ann.sees("may finish first", "dialog")
@@ -100,9 +97,6 @@ def take(ann: Photographer, walk: str, feast: str) -> None:
     ann.opens("jobs")
     ann.finds("tr[data-id]")
     ann.takes("jobs-phone", 844)
-    ann.opens("")
-    ann.finds("figure canvas")
-    ann.takes("overview-phone", 1900)
 
 
 def main() -> None:
@@ -118,7 +112,7 @@ def main() -> None:
             shop.worker("press", "-Q", "celery", "-P", "prefork", "-c", "2")
             browser = open_browser(folder / "chromium")
             try:
-                take(Photographer(browser, shop.url), *set_up(shop))
+                take(Photographer(browser, shop.url), set_up(shop))
             finally:
                 browser.quit()
         finally:

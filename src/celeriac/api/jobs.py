@@ -63,7 +63,10 @@ def show(id: str) -> Response:
     job = waited or job
     if not job.done:
         headers["Retry-After"] = str(_again_after(job))
-    return tagged(present.show(app, job), headers)
+    body = present.show(app, job)
+    if not lives:
+        body["links"] = {"self": present.address(id)}  # nothing can be done with it any more
+    return tagged(body, headers)
 
 
 @table.route(

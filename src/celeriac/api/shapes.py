@@ -137,7 +137,8 @@ class Job(BaseModel):
     owner: str | None
     request_id: str | None
     links: dict[str, str] = Field(
-        description="Where what belongs to it is; `result` only when it is a file, or too large to be here."
+        description="Where what belongs to it is; `result` only when it is a file, or too large to be here. "
+        "Of a job that the history alone remembers `self` alone: nothing can be done with it any more."
     )
 
 

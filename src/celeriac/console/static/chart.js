@@ -5,7 +5,7 @@ import { moment } from "./time.js";
 const HEIGHT = 180;
 
 // `series`: [{ label, colour (a CSS variable), fill }], `rows`: [[seconds, ...values]], null where nothing is known.
-export function Chart({ title, series, rows, shown }) {
+export function Chart({ title, note, series, rows, shown }) {
   const box = useRef(null);
   const chart = useRef(null);
   const latest = useRef({});
@@ -32,7 +32,7 @@ export function Chart({ title, series, rows, shown }) {
     };
   }, [names]);
   useEffect(() => chart.current?.setData(columns(rows, series.length)), [rows]);
-  return html`<figure class="card chart"><figcaption><h2>${title}</h2>
+  return html`<figure class="card chart"><figcaption><h2>${title} ${note && html`<small>${note}</small>`}</h2>
     <span class="legend">${series.map((one) => html`<span key=${one.label}><i class="dot ${one.colour}"></i>${one.label}</span>`)}</span></figcaption>
     <div ref=${box} aria-hidden="true"></div>
     <details class="numbers"><summary>As numbers</summary><div class="scroll" tabindex="0" role="region" aria-label=${title}>
