@@ -7,6 +7,7 @@ PostgreSQL: psycopg 3, bounded waiting. Nothing is opened before the first use; 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,9 +96,22 @@ class Database:
 
 
 def _private_file(path: str | None) -> None:
-    if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    """Let the file be there, for its owner alone.
+
+    One that is there is not opened: closing it would drop every lock that SQLite has on it in this process, and another
+    process would take away the journal under its feet (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    if not path or path == ":memory:" or Path(path).exists():
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    made = Path(f"{path}.{os.getpid()}-{threading.get_ident()}")
+    made.touch(0o600)
+    try:
+        Path(path).hardlink_to(made)
+    except FileExistsError:
+        return  # somebody else was first
+    finally:
+        made.unlink()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -13,7 +13,7 @@ import { count, duration } from "./time.js";
 import { WorkerTable } from "./workertable.js";
 
 const SPANS = { hour: [3600, 60], day: [86400, 900], week: [604800, 3600] };
-const EACH = { hour: "minute", day: "quarter of an hour", week: "hour" };
+const EACH = { hour: "each minute", day: "each 15 min", week: "each hour" };
 const EVERY = 5; // seconds between two looks
 const CALM = 1000;
 
@@ -91,7 +91,7 @@ function Charts({ points, each }) {
   const ends = points.map((one) => [at(one), one.submitted, one.succeeded, one.failed + one.lost]);
   const waits = points.map((one) => [at(one), one.wait?.p50 ?? null, one.wait?.p95 ?? null]);
   return html`<div class="twin">
-    <${Chart} title="Throughput" note=${`jobs in each ${each}`} rows=${ends} shown=${count} series=${[
+    <${Chart} title="Throughput" note=${each} rows=${ends} shown=${count} series=${[
       { label: "submitted", colour: "faint" }, { label: "succeeded", colour: "good", fill: true }, { label: "failed or lost", colour: "bad" }]} />
     <${Chart} title="Wait in the queue" rows=${waits} shown=${duration} series=${[
       { label: "half of the jobs", colour: "accent", fill: true }, { label: "95 of 100", colour: "warn" }]} />
