@@ -57,6 +57,9 @@ class Settings(BaseModel):
     body_limit: int = Field(
         262144, ge=1024, le=67108864, description="A larger request body (bytes) is refused with 413."
     )
+    batch_limit: int = Field(
+        8388608, ge=1024, le=67108864, description="A larger body (bytes) of a batch of submits is refused with 413."
+    )
     queue_limit: int = Field(
         0, ge=0, description="A queue that holds this many messages takes no more submits (503); 0: no limit."
     )

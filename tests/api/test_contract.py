@@ -56,8 +56,9 @@ def test_every_route_is_in_the_document_or_left_out_for_a_reason(app: Flask, doc
     for method, rule in routes(app):
         if rule in UNTOLD:
             continue
-        path = rule.replace("<task>", "sum_up").replace("<", "{").replace(">", "}")
-        assert (method, path) in told, "tell of it, or say in UNTOLD why not"
+        paths = (rule.replace("<task>", "sum_up"), rule)  # told once for each task, or for all of them
+        named = {(method, path.replace("<", "{").replace(">", "}")) for path in paths}
+        assert named & told, "tell of it, or say in UNTOLD why not"
     assert {rule for _, rule in routes(app)} >= set(UNTOLD)
 
 

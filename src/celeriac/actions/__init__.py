@@ -10,7 +10,7 @@ HTTP, the console and the command line call these, so that they allow, refuse an
 
 from celeriac.actions.context import Command, Context, Send
 from celeriac.actions.family import family
-from celeriac.actions.jobs import cancel, delete, retry, submit, wait
+from celeriac.actions.jobs import cancel, delete, retry, submit, submit_many, wait
 from celeriac.actions.queues import pause, purge, purge_dead, release, requeue, resume
 from celeriac.actions.waiting import Waiting, waiting
 from celeriac.actions.workers import resize, shut_down
@@ -33,6 +33,7 @@ __all__ = [
     "retry",
     "shut_down",
     "submit",
+    "submit_many",
     "wait",
     "waiting",
 ]

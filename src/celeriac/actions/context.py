@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from celeriac.errors import CeleriacError
 from celeriac.registry import Registry
 from celeriac.store.moves import Space
 
@@ -30,6 +31,11 @@ class Send(Protocol):
         run_at: datetime | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> str: ...
+
+    def many(
+        self, task: str, items: Iterable[tuple[Mapping[str, Any], str]], **given: Any
+    ) -> Iterator[str | CeleriacError]:
+        """Do so for each of (arguments, id or ''); yield its id, or why it was not queued."""
 
 
 class Command(Protocol):

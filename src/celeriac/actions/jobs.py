@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
 from celeriac.actions.context import Context
-from celeriac.errors import Conflict, InvalidArguments
+from celeriac.errors import CeleriacError, Conflict, InvalidArguments
 from celeriac.job import State
 from celeriac.queue.again import again
 from celeriac.queue.message import ANEW_HEADER
@@ -55,6 +55,39 @@ def submit(
         run_at=run_at,
         headers=headers,
     )
+
+
+def submit_many(
+    context: Context,
+    task: str,
+    items: Iterable[Mapping[str, Any]],
+    *,
+    delay: float | None = None,
+    run_at: datetime | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
+    ids: Sequence[str] | None = None,
+    headers: Mapping[str, Any] | None = None,
+) -> list[str | CeleriacError]:
+    """Queue a job for each item, which is its arguments; return in their place its id, or why it was not queued.
+
+    The rest is as for one, and the same for all. Raises UnknownTask, and InvalidArguments for what is the same for all.
+    """
+    spec = context.jobs.find(task)
+    if wrong := [*_wrong_time(delay, run_at), *_wrong_place(queue, priority)]:
+        raise InvalidArguments("The jobs cannot be queued like this.", wrong)
+    answers, fit = list[str | CeleriacError](), list[tuple[int, Mapping[str, Any], str]]()
+    for i, arguments in enumerate(items):
+        try:
+            fit.append((i, spec.bind(arguments), ids[i] if ids else ""))
+            answers.append("")
+        except InvalidArguments as error:
+            answers.append(error)
+    options = {"delay": delay, "run_at": run_at, "queue": queue, "priority": priority, "headers": headers}
+    sent = context.send.many(spec.celery_name, [(kwargs, id) for _, kwargs, id in fit], **options)
+    for (i, _, _), answer in zip(fit, sent, strict=True):
+        answers[i] = answer
+    return answers
 
 
 def cancel(context: Context, id: str, reason: str = "cancelled") -> State:

@@ -31,13 +31,13 @@ def limit() -> int:
     return parts().settings.body_limit
 
 
-def json_object(*, optional: bool = False) -> dict[str, JSON]:
-    """Return the JSON object that was sent; with `optional` an absent body is an empty one."""
+def json_object(*, optional: bool = False, most: int = 0) -> dict[str, JSON]:
+    """Return the JSON object that was sent, of at `most` so many bytes; with `optional` an absent one is empty."""
     if optional and not request.content_length and "Transfer-Encoding" not in request.headers:
         return {}
     if not request.is_json:
         raise WrongMediaType("The body is not declared as JSON.", "Send the header `Content-Type: application/json`.")
-    most = limit()
+    most = most or limit()
     if (request.content_length or 0) > most:
         raise too_large(most)
     request.max_content_length = most

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from celeriac.api import (
+    batch,
     cors,
     dead,
     document,
@@ -38,6 +39,7 @@ NAME = "celeriac_api"
 OUTSIDE = ("/healthz", "/readyz", "/metrics")
 TABLES = (
     tasks.table,
+    batch.table,
     jobs.table,
     lists.table,
     many.table,

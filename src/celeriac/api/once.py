@@ -31,6 +31,7 @@ class Told:
     status: int
     body: Any
     headers: dict[str, str] = field(default_factory=dict)
+    whole: bool = True  # one that is not is not kept: who asks again is asked for the rest
 
     def response(self) -> Response:
         return answer(self.body, self.status, self.headers)
@@ -62,7 +63,8 @@ def once(payload: dict[str, JSON], do: Callable[[str, bool], Told]) -> Told:
     except CeleriacError:
         _free(key)
         raise
-    _remember(key, fingerprint, told)
+    if told.whole:
+        _remember(key, fingerprint, told)
     return told
 
 

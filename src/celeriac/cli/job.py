@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -16,6 +16,7 @@ from celeriac.actions.many import Verb
 from celeriac.cli import shown
 from celeriac.cli.chosen import Chosen
 from celeriac.cli.group import OUTCOMES, context, jobs, json_option, say
+from celeriac.cli.lines import submit_lines
 from celeriac.cli.many import do_many, is_meant, many_options
 from celeriac.cli.watch import watch_to_the_end
 from celeriac.errors import BadRequest
@@ -47,6 +48,12 @@ def _with_wait(function: Any) -> Any:
 @click.option("--queue", help="Another queue than the task's own.")
 @click.option("--priority", type=int, help="0 (most urgent) to 9.")
 @click.option("--watch", is_flag=True, help="Watch it to its end: log lines and how far it is.")
+@click.option(
+    "--many",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="A job for each line of FILE (`-`: input), a JSON object each.",
+)
 @_with_wait
 @json_option
 def submit(
@@ -58,14 +65,19 @@ def submit(
     queue: str | None,
     priority: int | None,
     watch: bool,
+    many: IO[bytes] | None,
     wait: bool,
     timeout: float | None,
     as_json: bool,
 ) -> None:
     """Submit a job of TASK; print its id, or with --wait its result."""
     app = context()
-    given = _given(app.jobs.find(task), values, arguments)
     options = {"delay": delay, "run_at": _moment(at), "queue": queue, "priority": priority}
+    if many is not None:
+        if values or arguments is not None or watch or wait:
+            raise click.UsageError("--many brings all arguments, and does not wait.")
+        return submit_lines(app, task, many, options, as_json)
+    given = _given(app.jobs.find(task), values, arguments)
     id = actions.submit(app, task, given or {}, **options)  # type: ignore[arg-type]
     if watch:
         watch_to_the_end(id, as_json)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from kombu.utils.json import dumps as kombu_dumps
 
 from celeriac.errors import BrokerUnavailable, QueueFull, TooManyJobs
 from celeriac.queue import message as envelope
-from celeriac.store import clients, moves, record
+from celeriac.store import bulk, clients, moves, record
 
 ARGUMENTS_LIMIT = 4096  # bytes of a job's arguments that its record keeps
 BEHALF_LIMIT = 200  # characters of who and which request submitted it
@@ -75,6 +75,32 @@ class Publisher:
             retry_over_time(self._try, errors, (submission,), max_retries=most and most - 1, **times)
         except clients.ConnectionError as error:
             raise OperationalError(str(error)) from error
+
+    def publish_many(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Exception | None]:
+        """Queue each message or not; return for each None, or what `publish` would raise: QueueFull, SameJob …
+
+        Raises OperationalError when Redis does not answer twice: then it is unknown which of them are queued.
+        """
+        submissions = [self.submission(queue, message) for queue, message in messages]
+        for last in (False, True):
+            deadline = self._deadline()
+            for submission in submissions:
+                submission.deadline = deadline
+            try:
+                replies = bulk.publish_many(self.client, self.space, submissions)
+            except (clients.ConnectionError, clients.TimeoutError) as error:
+                if last:
+                    raise OperationalError(f"Redis does not answer: {error}") from error
+            else:
+                break
+        return [self._refused(*pair) for pair in zip(submissions, replies, strict=True)]
+
+    def _refused(self, submission: moves.Submission, outcome: str | Exception) -> Exception | None:
+        if isinstance(outcome, clients.OutOfMemoryError):
+            return BrokerUnavailable("Redis is full; nothing was queued.", "Raise its maxmemory.")
+        if isinstance(outcome, Exception):
+            return OperationalError(str(outcome))  # type: ignore[no-any-return]
+        return self._refusal(submission, outcome) if outcome.startswith(REFUSALS) else None
 
     def _try(self, submission: moves.Submission) -> None:
         asked = time.monotonic()

@@ -115,7 +115,7 @@ def publish(client: Client, space: Space, submission: Submission) -> tuple[str, 
 
 def load_publish(client: Client) -> None:
     """Make the server know the publish move, for pipelines that cannot fall back."""
-    client.execute_command("SCRIPT LOAD", script("publish").source)
+    client.execute_command("SCRIPT", "LOAD", script("publish").source)
 
 
 def publish_words(space: Space, submission: Submission) -> tuple[Arg, ...]:

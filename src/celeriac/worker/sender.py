@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import OperationalError
 
-from celeriac.errors import BrokerUnavailable
 from celeriac.queue.errors import LimitExceeded
 from celeriac.worker.file import files_of, taken, takes_files
+from celeriac.worker.many import Answer, Item, options_of, send_many, unavailable
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
+
+#: Our words for Celery's options.
+NAMES = {"delay": "countdown", "run_at": "eta"}
 
 
 class Sender:
@@ -50,9 +53,7 @@ class Sender:
             else:
                 sent = known.apply_async(args=args, kwargs=dict(kwargs), **options)
         except (OperationalError, LimitExceeded) as error:
-            raise BrokerUnavailable(
-                "Redis did not take the job; nothing was queued.", "Start it, or set BROKER_URL to one that runs."
-            ) from error
+            raise unavailable(error) from error
         return str(sent.id)
 
     def claim(self, task: str, id: str, arguments: Mapping[str, Any]) -> None:
@@ -60,6 +61,17 @@ class Sender:
         known: Any = self._celery.tasks.get(task)
         if takes_files(known):
             taken(known.spec, ((), arguments), files_of(self._celery.settings), "", id)
+
+    def many(self, task: str, items: Iterable[tuple[Mapping[str, Any], str]], **given: Any) -> Iterator[Answer]:
+        """Submit a job of this Celery name for each of (arguments, id or '').
+
+        Yield for each its id, or the error for which it was not queued. `given`: queue, priority, delay, run_at,
+        headers.
+        """
+        given = {NAMES.get(name, name): value for name, value in given.items() if value is not None}
+        known = self._celery.tasks.get(task)
+        those = (Item(kwargs=kwargs, id=id) for kwargs, id in items)
+        return send_many(self._celery, task, those, options_of(known) | given)
 
     def max_retries(self, task: str) -> int | None:
         """Return how often this task is tried again, None when that is unknown or unbounded."""

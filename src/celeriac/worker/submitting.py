@@ -92,27 +92,31 @@ class Submitting(Celery):
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Submit a job, on behalf of the request or the job that does; every way of submitting comes through here."""
         options.update(zip(POSITIONAL, more, strict=False))
-        task = options.get("task_type") or self._tasks.get(name)  # type: ignore[attr-defined]
-        parent = self.current_worker_task
-        args, kwargs = self._hand_on(task, parent, args, kwargs, options)
         try:
-            order = self.order(name, task, parent, args, kwargs, options)
-            if order is None:
-                return super().send_task(name, args, kwargs, **options)
-            self._send(order)
+            order = self.order(name, args, kwargs, options)
+            if isinstance(order, Order):
+                self._send(order)
+                return told(order)
         except SameJob as job:
             return self.AsyncResult(job.id)
-        return _told(order)
+        return order
 
-    def order(self, name: str, task: Any, parent: Any, args: Any, kwargs: Any, given: dict[str, Any]) -> Order | None:
-        """Return the order of a job, None for one that Celery sends itself. Raises what Celery's `send_task` does."""
+    def order(self, name: str, args: Any, kwargs: Any, options: dict[str, Any]) -> Order | Any:
+        """Return the order of a job, or Celery's answer where Celery sends it itself. Raises as `send_task`."""
+        task = options.get("task_type") or self._tasks.get(name)  # type: ignore[attr-defined]
+        parent = self.current_worker_task
+        args, kwargs = self.hand_on(task, parent, args, kwargs, options)
+        made = self._is_ours(options) and self._ordered(
+            name, task, parent, args, kwargs, **(options if options.get("task_type") else {**defaults(task), **options})
+        )
+        return made or super().send_task(name, args, kwargs, **options)
+
+    def _is_ours(self, options: dict[str, Any]) -> bool:
         if self.settings.transport != "celeriac" or self.sending["compression"] or self.conf["task_send_sent_event"]:
-            return None
-        if (given.get("serializer") or "json") != "json" or any(map(given.get, FOREIGN)) or signals.task_sent.receivers:
-            return None
-        if given.get("task_type") is None:
-            given = {**defaults(task), **given}
-        return self._ordered(name, task, parent, args, kwargs, **given)
+            return False
+        if any(map(options.get, FOREIGN)) or signals.task_sent.receivers:
+            return False
+        return (options.get("serializer") or "json") == "json"
 
     def _ordered(  # Celery's own names, in its order; what it does with each is in celery/app/base.py
         self, name: str, task: Any, parent: Any, args: Any, kwargs: Any, *, countdown: Any = None, eta: Any = None,
@@ -152,16 +156,16 @@ class Submitting(Celery):
         """Queue a job. Raises OperationalError, BrokerUnavailable, QueueFull, SameJob; then nothing was queued."""
         options, sending = order.options, self.sending
         policy = {**sending["policy"], **(options.get("retry_policy") or {})}
-        message = self._message(order, policy)
+        message = self.message(order, policy)
         patient = celery_amqp._callback_publish_retry.get()  # type: ignore[attr-defined]  # missing in the stubs
         if options.get("retry", None) is False or not (options.get("retry") or sending["retry"]):
             policy, patient = {}, False
         elif patient:
             policy["max_retries"] = celery_amqp._callback_publish_max_retries(policy, sending["policy"])  # type: ignore[attr-defined]
         self.publisher.publish(order.queue, message, policy, patient=patient)
-        _published(order)
+        published(order)
 
-    def _message(self, order: Order, policy: dict[str, Any]) -> dict[str, Any]:
+    def message(self, order: Order, policy: dict[str, Any]) -> dict[str, Any]:
         """Return what travels, after whoever listens to `before_task_publish` has seen it."""
         headers, properties, body, _ = order.message
         headers.update(order.options.get("headers") or ())
@@ -174,7 +178,7 @@ class Submitting(Celery):
         )  # fmt: skip
         return made(order.queue, encoded(body), headers, properties)
 
-    def _hand_on(self, task: Any, parent: Any, args: Any, kwargs: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    def hand_on(self, task: Any, parent: Any, args: Any, kwargs: Any, options: dict[str, Any]) -> tuple[Any, Any]:
         """Add to the options what a job inherits and what its task asks for; return the arguments as they travel."""
         headers = options["headers"] = {**behalf.headers(parent), **(options.get("headers") or {})}
         if task is None:
@@ -211,12 +215,13 @@ def _expiration(id: str, expires: Any) -> float:
     return max(0.0, seconds)
 
 
-def _published(order: Order) -> None:
+def published(order: Order) -> None:
+    """Send the signal that a job is queued."""
     headers, _, body, _ = order.message
     signals.after_task_publish.send(sender=order.name, body=body, headers=headers, exchange="", routing_key=order.queue)
 
 
-def _told(order: Order) -> Any:
+def told(order: Order) -> Any:
     """Return what `apply_async` answers."""
     result = order.result(order.id)
     result.ignored = order.ignored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from celery import shared_task, signals
@@ -20,6 +20,7 @@ from celeriac.registry.value import JSON
 from celeriac.worker.backend import lease_of
 from celeriac.worker.capture import attempt
 from celeriac.worker.file import files_of, holds_files, told
+from celeriac.worker.many import Answer, Item, options_of, send_many
 from celeriac.worker.process import writer_of
 from celeriac.worker.progress import current_job
 from celeriac.worker.routing import queue_of
@@ -109,6 +110,15 @@ class JobTask(Task[P, R]):
             raise UnknownTask(f"{self.name} is not a job.", "Decorate it with @job.")
         named = parse_object(given) if isinstance(given, bytes) else {k: _word(v) for k, v in given.items()}
         return self.spec.bind(named)
+
+    def submit_many(self, items: Iterable[Mapping[str, Any] | Sequence[Any]], **options: Any) -> list[Answer]:
+        """Submit a job for each item, its arguments by name or by position, hundreds of them in a round trip.
+
+        Return for each its id, or the error for which it was not queued: InvalidArguments, QueueFull, BrokerUnavailable
+        … `options` are those of `apply_async`, the same for all.
+        """
+        given = (Item(kwargs=item) if isinstance(item, Mapping) else Item(args=tuple(item)) for item in items)
+        return list(send_many(self.app, self.name, given, options_of(self) | options))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function: checked and in an app context for the worker, as a plain call for anyone else."""
