@@ -8,7 +8,7 @@ Leases, delays and the sweep's grace pass by editing their scores: time travel, 
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, multiple, rule
+from hypothesis.stateful import Bundle, multiple, precondition, rule
 
 from celeriac.job import TERMINAL, Move
 from celeriac.store import moves
@@ -16,6 +16,7 @@ from celeriac.store.scripts import script
 from tests.queue.moves_state import facts, is_final
 from tests.queue.moves_world import KEYS, LISTS, QUEUES, Job, World, some_of
 
+FEW = 4  # jobs: much happens to each
 ENDS = st.sampled_from([Move.SUCCEED, Move.FAIL, Move.CANCELLED])
 # Few rules that do much: hypothesis leaves out some rules in each example, and most mistakes need several of these.
 ATTEMPT = ("starts", "renews", "acknowledges", "finishes", "retries", "gives back", "buries", "defers")
@@ -31,6 +32,7 @@ class Moves(World):
 
     # -- producers ----------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: len(self.known) < FEW)
     @rule(target=jobs, queue=st.sampled_from(QUEUES), priority=st.sampled_from([0, 3]), delayed=st.booleans())
     def publish(self, queue: str, priority: int, delayed: bool) -> str:
         id = f"job{next(self.numbers)}"
@@ -273,8 +275,6 @@ class Moves(World):
         for member in self._look().delayed:
             if member.rpartition(":")[0] == id:
                 self.client.zadd("p:celeriac:delayed", {member: 1}, xx=True)
-
-    # -- what must hold -----------------------------------------------------------------------------------------
 
     def teardown(self) -> None:
         """Let all leases, delays and pauses end and run what is there: then every job has ended, nothing is left."""

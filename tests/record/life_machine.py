@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, multiple, rule
+from hypothesis.stateful import Bundle, multiple, precondition, rule
 
 from celeriac.errors import ExpiredJob, UnknownJob
 from celeriac.job import LIVE, MOVES, TERMINAL, WAITING, Move, State
@@ -20,6 +20,7 @@ from celeriac.store.scripts import script
 from tests.record.desk import revoked_meta
 from tests.record.life_world import LISTS, Life, World
 
+FEW = 3  # jobs: much happens to each
 ENDS = st.sampled_from([Move.SUCCEED, Move.FAIL, Move.CANCELLED])
 # One rule for all that a worker does, one for all that befalls a job: hypothesis leaves out some rules in each example,
 # and most mistakes need several of these.
@@ -39,6 +40,7 @@ class Lives(World):
 
     # -- producers ----------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: len(self.lives) < FEW)
     @rule(target=jobs, delayed=st.booleans(), chained=st.booleans())
     def submit(self, delayed: bool, chained: bool) -> str:
         id = f"job{next(self.numbers)}"
