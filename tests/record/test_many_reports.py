@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from celeriac.store import moves
-from celeriac.worker.writer import INTERVAL, REPORTS, Running, Writer
+from celeriac.worker.running import INTERVAL, Running
+from celeriac.worker.writer import REPORTS, Writer
 from tests.record.desk import Desk, eventually
 
 JOBS = 300

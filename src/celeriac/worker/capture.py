@@ -21,7 +21,7 @@ from celery import signals
 
 from celeriac.worker.backend import lease_of
 from celeriac.worker.process import writer_of
-from celeriac.worker.writer import Running
+from celeriac.worker.running import Running
 
 LINE_LIMIT = 2000  # characters of one line
 

@@ -21,7 +21,7 @@ from celery.worker import state as worker_state
 from celeriac.errors import CeleriacError, JobCancelled
 from celeriac.worker import capture
 from celeriac.worker.limits import current_limits
-from celeriac.worker.writer import INTERVAL
+from celeriac.worker.running import INTERVAL
 
 T = TypeVar("T")
 

@@ -12,25 +12,24 @@ While Redis is away everything waits here: ends are kept until they are written,
 from __future__ import annotations
 
 import itertools
-import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from celeriac.errors import JobCancelled
 from celeriac.store import moves
 from celeriac.store.batch import Batch
 from celeriac.store.clients import RedisError
+from celeriac.worker.running import INTERVAL, Interval, Running
 
 logger = logging.getLogger(__name__)
 
 PACE = 0.05  # seconds between two reports
+QUIET = 0.005  # seconds without another end, after which one is written by its own thread: nothing would join it
+ALERT = 1.0  # seconds after the last end for which the writer's thread stays awake
 POLL = 1.0  # seconds between two looks at whether a silent job was cancelled
-INTERVAL = 0.1  # seconds between two reports of one job, at least
 REPORTS = 1000  # a second of one process: more than that, and reporting would take the time of other jobs
 LINES = 500  # lines of one job that may wait for the next report
 LOG_CAP = 1000  # lines of one job that Redis keeps
@@ -38,52 +37,6 @@ LOG_CAP = 1000  # lines of one job that Redis keeps
 
 #: What a job said since its last report, and how it ended.
 Ended = tuple[moves.Report | None, moves.Finish]
-
-
-@dataclass(slots=True)
-class Interval:
-    """How often each job of a process may report."""
-
-    seconds: float = INTERVAL
-
-
-@dataclass(slots=True)
-class Running:
-    """One attempt in this process. `since` and `reported` are monotonic."""
-
-    token: str
-    worker: str
-    since: float
-    tracked: bool
-    interval: Interval
-    reported: float = 0.0
-    writing: bool = False
-    started: bool = False
-    progress: str = ""
-    progress_meta: str = ""
-    lines: list[str] = field(default_factory=list)
-    dropped: int = 0
-    stop: str = ""
-    unfinished: dict[str, str] = field(default_factory=dict)
-
-    def meta(self) -> str:
-        """Return Celery's STARTED result (celery/app/trace.py), or '' where the task does not track its start."""
-        if not self.tracked:
-            return ""
-        return json.dumps({
-            "status": "STARTED", "result": {"pid": os.getpid(), "hostname": self.worker}, "traceback": None,
-            "children": [], "date_done": None, "task_id": self.token.rpartition(":")[0],
-        })  # fmt: skip
-
-    def report(self) -> moves.Report:
-        """Return what is new and forget it."""
-        report = moves.Report(self.token, self.progress, self.progress_meta, self.lines, self.dropped)
-        self.progress, self.progress_meta, self.lines, self.dropped, self.writing = "", "", [], 0, True
-        return report
-
-    @property
-    def silent(self) -> bool:
-        return not (self.progress or self.lines or self.dropped)
 
 
 class Writer:
@@ -99,6 +52,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._polled = 0.0
         self._interval = Interval()
+        self._ended = 0.0  # when the last job ended
         self._idle = False  # the thread sleeps until somebody begins or ends
         self.handed: list[Ended] | None = None
         self._closed_at: float | None = None  # monotonic: until then the last writes are tried
@@ -153,9 +107,13 @@ class Writer:
                 report = None if running.silent else running.report()
             if self.grouped and end.acknowledge:
                 self.finished(token)
-            if self.grouped and not at_once:
+            now, before = time.monotonic(), self._ended
+            self._ended = now
+            if self.grouped and not at_once and (self._ends or self._pipe.locked() or now - before < QUIET):
                 self._enqueue((report, end))
                 return ""
+        if self.grouped and not at_once:
+            return self._write_now((report, end))
         if self.handed is not None and not at_once:
             if running is not None and running.writing:
                 with self._pipe:  # what the job said before is there before its end, which the parent writes
@@ -163,6 +121,15 @@ class Writer:
             self.handed.append((report, end))
             return ""
         return self.write((report, end))
+
+    def _write_now(self, ended: Ended) -> str:
+        """Write an end that is alone from the thread that comes with it; where Redis is away, it waits as others do."""
+        try:
+            return self._write([], [ended])[0]
+        except (RedisError, OSError):
+            with self._wake:
+                self._enqueue(ended)
+            return ""
 
     def take(self, ended: Ended) -> None:
         """Write soon what a child of the pool finished."""
@@ -225,7 +192,7 @@ class Writer:
         while not last:
             with self._wake:
                 if not (self._ends or self.closed):
-                    self._idle = not self._running
+                    self._idle = not self._running and time.monotonic() - self._ended > ALERT
                     self._wake.wait(None if self._idle else PACE)
                     self._idle = False
                 ends, self._ends = self._ends, []
