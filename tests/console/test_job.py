@@ -48,6 +48,7 @@ def test_ann_loses_the_server_and_sees_all_that_happened_meanwhile(ann: Person, 
     shop.open()
 
     ann.sees("succeeded", ".now")
+    ann.sees("Step 5", ".lines")
     lines = ann.reads(".lines").splitlines()
     assert [line.rpartition("Step ")[2] for line in lines if "Step" in line] == ["0", "1", "2", "3", "4", "5"]
 
