@@ -51,7 +51,10 @@ class Settings(BaseModel):
     publish_timeout: float = Field(1.5, gt=0, le=60, description="A submit not accepted in this time failed.")
     retention: float = Field(86400.0, ge=60, description="How long a finished job's record and result are kept.")
     result_limit: int = Field(
-        1048576, ge=1024, le=67108864, description="A larger result (bytes, as JSON) is a failure of the job."
+        1048576,
+        ge=1024,
+        le=67108864,
+        description="A larger result (bytes, as JSON) is kept in a file.",
     )
     local: bool = Field(False, description="Local development: open to this machine, closed to every other.")
     body_limit: int = Field(

@@ -11,6 +11,7 @@ from celeriac import Celeriac, File, job
 
 SECRET_KEY = "1c59ab6f1d0cb29e4d7788aa3c10f4be92"
 LIMIT = 200_000  # bytes of a file
+RESULT_LIMIT = 10_000  # bytes of a result in Redis
 
 
 @job(name="louder")
@@ -46,7 +47,9 @@ def much(items: int) -> list[int]:
 def make_app(**config: Any) -> Flask:
     """Return the app, closed unless `config` says otherwise."""
     app = Flask("studio")
-    app.config.from_mapping(SECRET_KEY=SECRET_KEY, CELERIAC_FILE_LIMIT=LIMIT, **config)
+    app.config.from_mapping(
+        SECRET_KEY=SECRET_KEY, CELERIAC_FILE_LIMIT=LIMIT, CELERIAC_RESULT_LIMIT=RESULT_LIMIT, **config
+    )
     Celeriac(app)
     return app
 

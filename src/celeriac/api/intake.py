@@ -7,8 +7,9 @@ known, without another look at Redis.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from flask import Response
+from flask import Response, current_app
 
 from celeriac import actions
 from celeriac.actions import Context
@@ -18,10 +19,13 @@ from celeriac.api.answers import answer
 from celeriac.api.bodies import idempotency_key
 from celeriac.api.door import caller, visit
 from celeriac.api.once import Told, once
-from celeriac.api.parts import context
+from celeriac.api.parts import context, parts
 from celeriac.errors import (
     BrokerUnavailable,
+    ConfigError,
+    Conflict,
     ExpiredJob,
+    InvalidArguments,
     KeyInFlight,
     KeyReused,
     QueueFull,
@@ -34,6 +38,7 @@ from celeriac.registry.openapi import Answer, Parameter
 from celeriac.registry.value import JSON
 from celeriac.store.known import is_known
 from celeriac.store.record import Record
+from celeriac.worker import reach, webhook
 
 HELD = (KeyInFlight, KeyReused, QueueFull, TooManyJobs)
 KEY: dict[str, JSON] = {"type": "string", "pattern": "^[!-~]{1,255}$"}
@@ -51,6 +56,8 @@ SUBMITTED = (
 def submit(payload: dict[str, JSON], given: shapes.Submission) -> Response:
     """Queue a job and answer 202, or 200 when the caller waited for its end. Raises before anything is queued."""
     app = context()
+    if given.callback_url is not None:
+        _check_callback(given.callback_url)
     told = once(payload, lambda id, again: _queue(app, id, again, given))
     id = str(told.body["id"])
     try:
@@ -73,7 +80,7 @@ def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told
             queue=given.queue,
             priority=given.priority,
             id=id,
-            headers={ONCE_HEADER: True} if idempotency_key() else None,
+            headers=_headers(given) or None,
         )
         if submitted != id:  # a job that is unique: an equal one was there already
             return _equal_one(app, submitted, given)
@@ -82,6 +89,22 @@ def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told
     if job.state is State.SCHEDULED:
         reason = Waiting(Reason.SCHEDULED, "It is scheduled for later.", job.queue, until=job.due)
     return Told(202, present.shown(app, job, reason), {"Location": present.address(id), "Retry-After": "1"})
+
+
+def _headers(given: shapes.Submission) -> dict[str, Any]:
+    once_only: dict[str, Any] = {ONCE_HEADER: True} if idempotency_key() else {}
+    return once_only | ({webhook.CALLBACK_HEADER: given.callback_url} if given.callback_url else {})
+
+
+def _check_callback(url: str) -> None:
+    """Raise InvalidArguments for an address that would not be called, Conflict where no call could be signed."""
+    try:
+        webhook.check(parts().settings, current_app.config, url)
+    except reach.ForbiddenAddress as error:
+        wrong = [{"pointer": "/callback_url", "detail": error.message}]
+        raise InvalidArguments("The job cannot be queued like this.", wrong, error.hint) from error
+    except ConfigError as error:
+        raise Conflict(error.message, error.hint) from error
 
 
 def _equal_one(app: Context, id: str, given: shapes.Submission) -> Told:

@@ -36,7 +36,7 @@ IF_NONE_MATCH = Parameter("If-None-Match", "header", "The `ETag` of the version 
         "/api/jobs", "POST", "Submit a job, the whole of it",
         description="Later, on another queue, more or less urgent; `POST /api/tasks/{task}` takes arguments alone.",
         scope=Scope.SUBMIT, request=shapes.Submission, parameters=SUBMITTING, answers=SUBMITTED,
-        errors=(UnknownTask, *HELD),
+        errors=(UnknownTask, Conflict, *HELD),
     )
 )  # fmt: skip
 def create() -> Response:

@@ -35,6 +35,7 @@ class Submission(_Sent):
     run_at: datetime | None = Field(None, description="When it may start, with a time zone; not beside `delay`.")
     queue: QueueName | None = Field(None, description="Another queue than the task's own.")
     priority: int | None = Field(None, ge=0, le=9, description="0 is the most urgent, 9 the least.")
+    callback_url: str | None = Field(None, max_length=2048, description="An https address that is told of its end.")
 
 
 class Repetition(_Sent):

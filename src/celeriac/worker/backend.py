@@ -126,12 +126,12 @@ class RecordMixin(MetaMixin):
         called at least once.
         """
         meta = self.get_task_meta(request.id, cache=False)  # type: ignore[attr-defined]
-        state, result = meta["status"], meta["result"]
+        state = meta["status"]
         if state == states.FAILURE:
             with _accepted(TOLD + request.id):
-                super().mark_as_failure(request.id, result, request=request)  # type: ignore[misc]
+                super().mark_as_failure(request.id, meta["result"], request=request)  # type: ignore[misc]
         elif state in states.READY_STATES and request.chord:
-            self.on_chord_part_return(request, state, result)  # type: ignore[attr-defined]
+            self.on_chord_part_return(request, state, meta["result"])  # type: ignore[attr-defined]
 
     def store_result(
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any

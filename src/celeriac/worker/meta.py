@@ -10,6 +10,7 @@ from typing import Any
 from celery import states
 
 from celeriac.queue.errors import EncodeError
+from celeriac.worker import large
 from celeriac.worker.process import settings_of
 
 MESSAGE_LIMIT = 2000  # characters of an error's message that the record keeps
@@ -62,8 +63,13 @@ class MetaMixin:
         if len(text) <= limit:
             return text
         if state == states.SUCCESS:
-            raise EncodeError(f"The result has {len(text)} bytes, more than CELERIAC_RESULT_LIMIT={limit}.")
+            return large.kept(self.app, meta, request, len(text))
         return json.dumps(_plain(meta), separators=(",", ":"))
+
+    def meta_from_decoded(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """Return Celery's result; a large one is read from its file when somebody looks at it."""
+        found: dict[str, Any] = super().meta_from_decoded(meta)  # type: ignore[misc]
+        return large.Large(self.app, found) if found.get(large.MARK) else found
 
     def _foreign(self, meta: dict[str, Any], request: Any) -> str:
         """Encode what only kombu's JSON can carry (dates, decimals, bytes): for Celery's tasks, not for jobs."""
