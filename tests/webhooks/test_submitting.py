@@ -33,9 +33,9 @@ def test_a_job_names_who_is_told_and_its_delivery_is_listed(broker_url: str) -> 
         assert sent.status_code == 202, sent.json
         eventually(lambda: there.calls, "the call")
 
-        family = f"/api/jobs/{sent.json['id']}/family"
-        children = eventually(lambda: ann("GET", family).json["children"], "the delivery among its relatives")
-        delivery = f"/api/jobs/{children[0]['id']}"
+        [delivery] = ann("GET", f"/api/jobs/{sent.json['id']}/family").json["items"]
+        assert (delivery["role"], delivery["task"]) == ("child", "celeriac.webhook")
+        delivery = f"/api/jobs/{delivery['id']}"
         assert ann("GET", delivery, headers={"Prefer": "wait=60"}).json["state"] == "succeeded"
         assert ann("POST", f"{delivery}/retry").status_code == 202
         eventually(lambda: len(there.calls) == 2, "the replay")
