@@ -1,7 +1,9 @@
-"""What is shown of a job, a queue, a worker, a dead letter: the same to HTTP, console and command line. Pure."""
+"""What is shown of jobs, queues, workers, dead letters, schedules: the same by HTTP and on the command line. Pure."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -14,6 +16,7 @@ from celeriac.store.queues import Queue
 from celeriac.store.record import Attempt, Line, Record
 from celeriac.store.workers import Worker
 from celeriac.watch.event import progress_shown
+from celeriac.worker.schedules import Schedule
 
 
 def job_resource(
@@ -26,7 +29,7 @@ def job_resource(
         "state": job.state.value,
         "done": job.done,
         "queue": job.queue,
-        "arguments": _arguments(job, jobs),
+        "arguments": _arguments(job.task, job.args, job.kwargs, jobs),
         "created_at": _time(job.created_at),
         "due_at": _time(job.due),
         "started_at": _time(job.started_at),
@@ -79,6 +82,20 @@ def letter_resource(letter: Letter, jobs: Registry, *, message: bool = False) ->
     return shown | {"message": letter.raw.decode(errors="replace")} if message else shown
 
 
+def schedule_resource(schedule: Schedule, jobs: Registry) -> dict[str, Any]:
+    """Return what beat submits as JSON takes it; an argument that beat makes when it submits is told by its `repr`."""
+    timing = {field.name: getattr(schedule.timing, field.name) for field in fields(schedule.timing)}
+    arguments = _arguments(schedule.task, schedule.args, schedule.kwargs, jobs)
+    return {
+        "name": schedule.name,
+        "task": task_name(schedule.task, jobs),
+        "arguments": json.loads(json.dumps(arguments, default=repr)),
+        "words": timing.pop("words"),
+        "timing": timing,
+        "next_run_at": _time(schedule.next_run_at),
+    }
+
+
 def line_resource(line: Line) -> dict[str, Any]:
     """Return a line of a job's log as JSON takes it."""
     return _flat(line)
@@ -90,14 +107,16 @@ def task_name(celery_name: str, jobs: Registry) -> str:
     return spec.name if spec else celery_name
 
 
-def _arguments(job: Record, jobs: Registry) -> dict[str, Any] | None:
+def _arguments(
+    task: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, jobs: Registry
+) -> dict[str, Any] | None:
     """Return the arguments by name; those given by position get the names of the signature."""
-    if job.args is None or job.kwargs is None:
+    if args is None or kwargs is None:
         return None
-    spec = jobs.by_celery_name(job.task)
+    spec = jobs.by_celery_name(task)
     names = [parameter.name for parameter in spec.parameters] if spec else []
-    names += [str(i) for i in range(len(names), len(job.args))]
-    return dict(zip(names, job.args, strict=False)) | job.kwargs
+    names += [str(i) for i in range(len(names), len(args))]
+    return dict(zip(names, args, strict=False)) | dict(kwargs)
 
 
 def _error(job: Record, operator: bool) -> dict[str, Any] | None:

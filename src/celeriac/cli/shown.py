@@ -56,7 +56,7 @@ def signature(spec: TaskSpec) -> str:
     properties: Any = spec.schema.get("properties", {})
     required: Any = spec.schema.get("required", [])
     words = [
-        f"{name}={name.upper() if name in required else _short(schema.get('default'))}"
+        f"{name}={name.upper() if name in required else short(schema.get('default'))}"
         for name, schema in properties.items()
     ]
     return " ".join([spec.name, *words])
@@ -73,7 +73,7 @@ def job(shown: dict[str, Any]) -> str:
         ("state", shown["state"] + (f", attempt {shown['attempt']}" if shown["attempt"] > 1 else "")),
         ("waiting", waiting.get("sentence")),
         ("queue", shown["queue"]),
-        ("arguments", _short(shown["arguments"])),
+        ("arguments", short(shown["arguments"])),
         ("progress", progress_words(progress) if progress else None),
         ("worker", shown["worker"]),
         *((name, shown[f"{name}_at"]) for name in ("created", "due", "started", "finished")),
@@ -108,6 +108,7 @@ def outcome(shown: dict[str, Any]) -> str:
     return plain(f"{mark} {shown['task']} {shown['id']} {shown['state']} {why}".rstrip())
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """Return a value as JSON, text as it is, cut where it is long."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 200 else text[:199] + "…"
