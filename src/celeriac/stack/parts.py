@@ -109,6 +109,7 @@ def _web(settings: Settings, env: Mapping[str, str]) -> Part:
     command = [sys.executable, "-m", "gunicorn", settings.wsgi_app, "--bind", f"{HOST}:{settings.port}"]
     command += ["--worker-class", "gthread", "--workers", str(settings.web_workers)]
     command += ["--threads", str(settings.web_threads), "--graceful-timeout", str(int(WEB_GRACE))]
+    command += ["--limit-request-line", "8190"]  # the most it offers: a search may be 500 characters of any script
     command += ["--no-control-socket"]  # two servers of one user would share it
     env = {"MALLOC_ARENA_MAX": "2", **env}  # many threads, little memory
     command += ["--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"]
