@@ -248,12 +248,12 @@ class Lives(World):
             if message is None:
                 return
             record.resubmit(self.redis, self.space, id, message)
-        self.lives[id] = Life(followers=life.followers, published=life.published + 1)
+        found = self._read_all([id])[0]
+        assert found is not None  # and a message cancelled in its queue goes on with the tries it had
+        self.lives[id] = Life(found.retries, followers=life.followers, published=life.published + 1)
         for child in life.followers:
             if child in self.lives and self.lives[child].ended:  # it waits for its parent again
                 del self.lives[child]
-        found = self._read_all([id])[0]
-        assert found is not None
         assert (found.state, found.cancel, found.losses) == (State.QUEUED, "", 0)
         assert self.redis.get(f"p:celery-task-meta-{id}") is None
 

@@ -50,7 +50,9 @@ class Wire:
 
     def _made(self) -> Any:
         """Return a new connection; the pool's own way counts them, and gives up for good at its hundredth."""
-        return self._pool.connection_class(**self._pool.connection_kwargs)
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection.connect()  # a send would connect by itself, but one of Sentinels does not ask them then
+        return connection
 
     def _take(self) -> Any:
         if self._pid != os.getpid():  # the parent's connections are the parent's
