@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any
 
@@ -15,14 +14,13 @@ from celeriac.actions import resource
 from celeriac.actions.many import Verb
 from celeriac.cli import shown
 from celeriac.cli.chosen import Chosen
+from celeriac.cli.given import given
 from celeriac.cli.group import OUTCOMES, context, jobs, json_option, say
 from celeriac.cli.lines import submit_lines
 from celeriac.cli.many import do_many, is_meant, many_options
 from celeriac.cli.watch import watch_to_the_end
 from celeriac.errors import BadRequest
 from celeriac.job import State
-from celeriac.registry import TaskSpec
-from celeriac.registry.body import parse, parse_object
 from celeriac.store import record, workers
 
 TIMED_OUT = 124  # as timeout(1)
@@ -77,8 +75,7 @@ def submit(
         if values or arguments is not None or watch or wait:
             raise click.UsageError("--many brings all arguments, and does not wait.")
         return submit_lines(app, task, many, options, as_json)
-    given = _given(app.jobs.find(task), values, arguments)
-    id = actions.submit(app, task, given or {}, **options)  # type: ignore[arg-type]
+    id = actions.submit(app, task, given(app.jobs.find(task), values, arguments) or {}, **options)  # type: ignore[arg-type]
     if watch:
         watch_to_the_end(id, as_json)
     elif wait:
@@ -142,7 +139,7 @@ def retry(
         return do_many(Verb.RETRY, chosen, dry_run, yes, as_json)
     app = context()
     job = record.read(app.client, app.space, id)
-    actions.retry(app, id, _given(app.jobs.by_celery_name(job.task), values, arguments))
+    actions.retry(app, id, given(app.jobs.by_celery_name(job.task), values, arguments))
     if wait:
         _wait(id, timeout, as_json)
     else:
@@ -225,30 +222,6 @@ def _tell() -> Any:
         told.append(news)
 
     return tell
-
-
-def _given(spec: TaskSpec | None, values: Sequence[str], arguments: str | None) -> dict[str, Any] | None:
-    """Return the arguments as given in words and in JSON; None when none were."""
-    if not values and arguments is None:
-        return None
-    given = parse_object(arguments.encode()) if arguments is not None else {}
-    properties: Any = spec.schema.get("properties", {}) if spec else {}
-    for word in values:
-        name, equals, text = word.partition("=")
-        if not equals:
-            raise BadRequest(f"{word!r} is not NAME=VALUE.", "Write it as in steps=5.")
-        given[name] = _value(text, properties.get(name))
-    return given
-
-
-def _value(text: str, schema: Mapping[str, Any] | None) -> Any:
-    """Return the word as text where the task takes text, else as the JSON it may be."""
-    if schema and schema.get("type") == "string":
-        return text
-    try:
-        return parse(text.encode())
-    except BadRequest:
-        return text
 
 
 def _moment(text: str | None) -> datetime | None:
