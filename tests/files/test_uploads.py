@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
+from unittest.mock import ANY as ANY_TEXT
 from urllib.parse import quote
 
 import pytest
@@ -17,7 +18,10 @@ from celeriac.worker.process import space_of
 from tests.api.served import Person
 from tests.files.studio import LIMIT
 
+pytestmark = pytest.mark.usefixtures("working")
+
 TEXT = {"Content-Type": "text/plain"}
+WAIT = {"Prefer": "wait=60"}  # what a job returns would be written into the folder of the next test
 
 
 def send(who: Person, data: bytes = b"hello", name: str = "note.txt", headers: dict[str, str] | None = None) -> Any:
@@ -67,7 +71,6 @@ def test_the_type_is_what_was_told_else_that_of_the_name(
     assert answer.json["media_type"] == kind
 
 
-@pytest.mark.usefixtures("working")
 def test_a_job_takes_what_was_sent_and_its_result_is_fetched(ann: Person, shelf: Files) -> None:
     argument = send(ann).json["argument"]
     answer = ann("POST", "/api/tasks/louder", {"text": argument, "times": 2}, headers={"Prefer": "wait=60"})
@@ -99,7 +102,7 @@ def test_another_owners_file_is_refused_like_one_that_is_not_there(ann: Person, 
     ]
     assert [bob("GET", f"/api/files/{one}").status_code for one in (id, nobody)] == [404, 404]
     assert bob("POST", "/api/jobs", {"task": "louder", "arguments": {"text": {"file": id}}}).status_code == 422
-    assert olga("POST", "/api/tasks/louder", {"text": {"file": id}}).status_code == 202
+    assert olga("POST", "/api/tasks/louder", {"text": {"file": id}}, headers=WAIT).json["state"] == "succeeded"
     assert olga("GET", f"/api/files/{id}").data == b"hello"
 
 
@@ -113,6 +116,24 @@ def test_who_has_no_token_or_not_the_scope_neither_sends_nor_fetches(
     assert send(Person(studio, "ann", "read")).status_code == 403
     assert Person(studio, "ann", "submit")("GET", f"/api/files/{id}").status_code == 403
     assert kept(shelf) == before
+
+
+def test_a_file_is_taken_back_until_a_job_took_it(studio: Flask, ann: Person, bob: Person, shelf: Files) -> None:
+    mine, taken = send(ann).json["id"], send(ann).json["id"]
+    job = {"task": "louder", "arguments": {"text": {"file": taken}}, "delay": 3600}
+    assert ann("POST", "/api/jobs", job).status_code == 202
+
+    assert bob("DELETE", f"/api/files/{mine}").json == {
+        **bob("DELETE", f"/api/files/{'0' * 32}").json, "detail": f"No file has the id '{mine}'.",
+        "instance": f"/api/files/{mine}", "request_id": ANY_TEXT,
+    }  # fmt: skip
+    assert Person(studio, "ann", "read")("DELETE", f"/api/files/{mine}").status_code == 403
+    assert ann("DELETE", f"/api/files/{mine}").status_code == 204
+    assert [ann(method, f"/api/files/{mine}").status_code for method in ("GET", "DELETE")] == [404, 404]
+    assert ann("POST", "/api/tasks/louder", {"text": {"file": mine}}).status_code == 422
+    refused = ann("DELETE", f"/api/files/{taken}")
+    assert (refused.status_code, refused.json["detail"]) == (409, f"A job took the file {taken}.")
+    assert {name.partition(".")[0] for name in kept(shelf)} == {taken}
 
 
 def test_retried_with_another_file_the_job_keeps_it_and_anothers_is_refused(
@@ -130,6 +151,7 @@ def test_retried_with_another_file_the_job_keeps_it_and_anothers_is_refused(
     assert (shelf.find(other).jobs, shelf.find(his).jobs) == ((id,), ())
     celery = studio.extensions["celery"]
     assert record.read(celery.client, space_of(celery), id).kwargs == {"text": {"file": other}}
+    assert ann("GET", f"/api/jobs/{id}", headers=WAIT).json["state"] == "succeeded"
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, LIMIT * 10])

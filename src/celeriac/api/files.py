@@ -1,4 +1,4 @@
-"""Files: sent before the job that takes them, and fetched by who sent them. Speaks Flask and Werkzeug.
+"""Files: sent before the job that takes them, fetched and taken back by who sent them. Speaks Flask and Werkzeug.
 
 The bytes go from the request to the disk piece by piece, under an id of ours. Names and types are remembered, never
 believed.
@@ -13,14 +13,14 @@ from typing import IO, Any
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from celeriac.api.answers import answer
+from celeriac.api.answers import answer, nothing
 from celeriac.api.contract import Table
 from celeriac.api.door import caller
 from celeriac.api.file_shapes import SentFile
 from celeriac.api.parts import parts
 from celeriac.api.sending import ANSWERS, HEADERS, IF_NONE_MATCH, RANGE, sent
 from celeriac.auth.caller import Scope
-from celeriac.errors import BadRequest, StorageFull, TooLarge, UnknownFile
+from celeriac.errors import BadRequest, Conflict, StorageFull, TooLarge, UnknownFile
 from celeriac.registry.openapi import ANY_MEDIA, Answer, Parameter, Route
 from celeriac.registry.value import JSON
 from celeriac.store.files import ANY, Files, Kept, unknown
@@ -71,10 +71,23 @@ def create() -> Response:
 def show(file: str) -> Response:
     """Answer the file's bytes."""
     where = _files()
-    kept = where.find(file)
-    if not caller().sees("", kept.owner):
-        raise unknown(file)
-    return sent(kept, where)
+    return sent(_find(where, file), where)
+
+
+@table.route(
+    Route(
+        "/api/files/{file}", "DELETE", "Take a file back that one has sent", scope=Scope.SUBMIT,
+        description="Before a job took it: later it stays as long as its jobs.",
+        answers=(Answer(204, "It is removed."),), errors=(UnknownFile, Conflict),
+    )
+)  # fmt: skip
+def delete(file: str) -> Response:
+    """Remove the file."""
+    where = _files()
+    _find(where, file)
+    if not where.discard(file):
+        raise Conflict(f"A job took the file {file}.", "It goes with the last of its jobs.")
+    return nothing()
 
 
 class _Whole:
@@ -98,6 +111,14 @@ class _Whole:
 
 def _files() -> Files:
     return files_of(parts().settings)
+
+
+def _find(where: Files, id: str) -> Kept:
+    """Return a file that the caller may see. Raises UnknownFile."""
+    kept = where.find(id)
+    if not caller().sees("", kept.owner):
+        raise unknown(id)
+    return kept
 
 
 def _part() -> tuple[Any, str, str]:

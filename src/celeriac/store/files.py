@@ -116,11 +116,17 @@ class Files:
         for kept, age in self._all():
             if age < unused or (kept.jobs and gone(list(kept.jobs)) != set(kept.jobs)):
                 continue
-            with self._alone(), suppress(UnknownFile):
-                if self.find(kept.id).jobs == kept.jobs:  # else a job took it meanwhile
-                    self.remove(kept.id)
-                    removed += 1
+            with suppress(UnknownFile):
+                removed += self.discard(kept.id, kept.jobs)
         return removed
+
+    def discard(self, id: str, jobs: tuple[str, ...] = ()) -> bool:
+        """Remove a file that belongs to these jobs; False when another one took it meanwhile. Raises UnknownFile."""
+        with self._alone():
+            if self.find(id).jobs != jobs:
+                return False
+            self.remove(id)
+        return True
 
     def remove(self, id: str) -> None:
         """Remove a file, if it is there."""
