@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from celeriac import history
+from celeriac.errors import ConfigError
 from celeriac.worker.embedded import embedded_worker
 from celeriac.worker.schedules import schedules
 from tests.api.beating import SCHEDULE, make_app
@@ -100,6 +101,19 @@ def test_what_was_added_in_code_is_listed_too(app: Flask, olga: Person) -> None:
 
 def test_an_app_without_schedules_lists_none(broker_url: str) -> None:
     assert Person(make_plain(broker_url), "olga", "operate")("GET", "/api/schedules").json == {"items": []}
+
+
+@pytest.mark.parametrize(
+    "entry", [{"task": "echo"}, {"schedule": 5}, {"task": "echo", "schedule": "30 4 * * *"}, {"task": 5, "schedule": 5}]
+)
+def test_an_entry_that_beat_cannot_read_is_named(broker_url: str, entry: dict[str, Any]) -> None:
+    app = make_plain(broker_url, CELERY={"beat_schedule": {"wrong": entry}})
+    said = app.test_cli_runner().invoke(args=["jobs", "schedules"])
+
+    assert (said.exit_code, "beat_schedule['wrong']" in said.stderr) == (78, True)
+    with pytest.raises(ConfigError, match=r"beat_schedule\['wrong'\]"):
+        schedules(app.extensions["celery"])
+    assert Person(app, "olga", "operate")("GET", "/api/schedules").status_code == 500
 
 
 def test_schedules_are_for_operators_and_their_secrets_for_nobody(

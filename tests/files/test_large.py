@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from celery import chord
+from celery import chain, chord, group
 from flask import Flask
 
 from celeriac.errors import UnknownFile
 from celeriac.store.files import Files
 from tests.api.served import Person
-from tests.files.studio import RESULT_LIMIT, much
+from tests.files.studio import RESULT_LIMIT, much, say_again
 from tests.files.test_results import done
 
 pytestmark = pytest.mark.usefixtures("working")
@@ -57,6 +57,15 @@ def test_a_small_result_stays_in_redis(ann: Person, shelf: Files) -> None:
 
     assert (job["result"], job["result_file"]) == (list(range(10)), None)
     assert not [*shelf.folder.rglob("*")]
+
+
+def test_a_group_gives_its_large_results_back_and_a_chain_hands_them_on(studio: Flask) -> None:
+    with studio.app_context():
+        both = group([much.s(MANY), much.s(3)])()
+        handed_on = chain(much.s(MANY), say_again.s())()
+
+    assert both.get(30) == [list(range(MANY)), [0, 1, 2]]
+    assert handed_on.get(30) == list(range(MANY))
 
 
 def test_a_part_of_a_chord_stays_within_the_limit(studio: Flask) -> None:

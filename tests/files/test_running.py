@@ -56,6 +56,15 @@ def test_a_file_goes_in_and_another_comes_out(web: Web, queue: str) -> None:
     assert answer.headers["Content-Type"].startswith("text/plain")
 
 
+@pytest.mark.parametrize("queue", ["celery", "io"])
+def test_a_result_too_large_for_redis_comes_out_of_every_pool(web: Web, queue: str) -> None:
+    whole = {"task": "much", "arguments": {"items": 5000}, "queue": queue}
+    job = web("POST", "/api/jobs", whole, headers={"Prefer": "wait=60"}).json
+
+    assert (job["state"], job["result_file"]["name"]) == ("succeeded", "result.json")
+    assert web("GET", job["links"]["result"]).json == list(range(5000))
+
+
 @pytest.mark.parametrize(
     ("told", "sent"), [("Content-Length: 5000", "x" * 4000), ("Transfer-Encoding: chunked", "1000\r\n" + "x" * 4000)]
 )

@@ -13,11 +13,16 @@ from enum import StrEnum
 from typing import Any
 
 from celery import Celery
-from celery.schedules import crontab, maybe_schedule, schedule, solar
+from celery.schedules import BaseSchedule, crontab, maybe_schedule, schedule, solar
+
+from celeriac.errors import ConfigError
 
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 #: The fields of a crontab expression, in its order, as Celery's `crontab` calls them.
 FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+
+#: What Celery reads as a schedule.
+READ: Any = (int, float, timedelta, BaseSchedule)
 
 
 class Kind(StrEnum):
@@ -56,14 +61,21 @@ class Schedule:
 
 
 def schedules(app: Celery, now: datetime | None = None) -> list[Schedule]:
-    """Return what the app's `beat_schedule` says, by name; every task is registered when this returns."""
+    """Return what the app's `beat_schedule` says, by name; every task is registered when this returns.
+
+    Raises ConfigError for an entry that beat cannot read either.
+    """
     app.finalize()
     now = now or datetime.now(UTC)
     return [_read(app, str(name), entry, now) for name, entry in sorted(app.conf.beat_schedule.items())]
 
 
 def _read(app: Celery, name: str, entry: Mapping[str, Any], now: datetime) -> Schedule:
-    when: Any = maybe_schedule(entry["schedule"], entry.get("relative", False), app=app)
+    given: Any = entry.get("schedule")
+    if not isinstance(entry.get("task"), str) or not isinstance(given, READ):
+        wrong = f"beat_schedule[{name!r}] lacks the name of a `task`, or a `schedule` that is one."
+        raise ConfigError(wrong, "A schedule is seconds, a timedelta, or made by `celery.schedules.crontab`.")
+    when: Any = maybe_schedule(given, entry.get("relative", False), app=app)
     args, kwargs = tuple(entry.get("args") or ()), entry.get("kwargs") or {}
     return Schedule(name, entry["task"], args, kwargs, _timing(when), _next(when, now))
 
