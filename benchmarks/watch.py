@@ -23,10 +23,10 @@ from celeriac.stack.valkey import free_port
 from tests.article.running import Web, eventually
 
 METHOD = (
-    "One Gunicorn process, one worker whose hundred jobs report progress every one or two seconds, all watchers in one "
-    "client process on the same machine. Delay: from `progress()` in the job to the line in the client. Memory: growth "
-    "of the web process (PSS) by the streams, with MALLOC_ARENA_MAX=2 as `up` sets it. Then, with every stream taken: "
-    "`/healthz`, and submits."
+    "One Gunicorn process, one worker whose hundred jobs report progress every second or two, each at its own moment. "
+    "All watchers in one client process on the same machine. Delay: from `progress()` in the job to the line in the "
+    "client. Memory: growth of the web process (PSS) by the streams, with MALLOC_ARENA_MAX=2 as `up` sets it. Then "
+    "with every stream taken: `/healthz`, and submits."
 )
 JOBS = 100
 GOALS = {"p99 ms": -250.0, "KB per stream": -40.0, "missed": -0.5}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 
 from flask import Flask
@@ -12,7 +13,8 @@ from celeriac import Celeriac, job, progress
 
 @job(name="tick", queue="io")
 def tick(every: float, seconds: float) -> int:
-    """Report progress so often, with the time of the report."""
+    """Report progress so often, with the time of the report; each job at its own moment."""
+    time.sleep(random.uniform(0.0, every))
     until, n = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         n += 1

@@ -27,6 +27,7 @@ from tests.crash.harness import LEASE, System, Worker, eventually
 
 POOLS = ("prefork", "threads")
 PACE = 0.04  # s between two submits: about as many jobs as the workers can do
+BACKLOG = 300  # jobs that wait at the most: a machine that is busy otherwise does fewer
 CALM = 90.0  # s for everything to end when the faults are over
 GRACE = 10.0  # s: longer than any job of a storm
 
@@ -176,6 +177,8 @@ class Storm:
     def _submit(self) -> None:
         number = 0
         while not self._over.wait(PACE):
+            if len(self.results) - len(self.system.ledger.counts("end")) > BACKLOG:
+                continue
             key = f"s{self.seed}-{number}"
             number += 1
             try:
@@ -208,7 +211,7 @@ class Storm:
         lost = sorted(keys - set(ledger.counts("end")))
         wrong = [key for key in sorted(keys - set(lost)) if not self._is_right(key)]
         again = {key: times - 1 for key, times in ledger.counts("start").items() if times > 1}
-        unexplained = [key for key in sorted(again) if not self._is_explained(key)]
+        unexplained = [self._story(key) for key in sorted(again) if not self._is_explained(key)]
         names = [fault.name for fault in self.faults]
         return Verdict(len(keys), self.refused, names, lost, unexplained, wrong, sum(again.values()))
 
@@ -225,6 +228,18 @@ class Storm:
             any(fault.explains(pid, first, second) for fault in self.faults)
             for (pid, first), (_, second) in itertools.pairwise(starts)
         )
+
+    def _story(self, key: str) -> str:
+        """Return the starts of a job, and the faults between them, for who must find out why."""
+        starts = [(int(line[2]), float(line[3])) for line in self.system.ledger.lines() if line[:2] == ["start", key]]
+        first, last = starts[0][1], starts[-1][1]
+        told = [
+            f"{fault.name} {fault.began - first:.1f}…{fault.ended - first:.1f} s {sorted(fault.pids)}"
+            for fault in self.faults
+            if first - 5 <= fault.ended and fault.began <= last
+        ]
+        runs = ", ".join(f"{at - first:.1f} s in {pid}" for pid, at in starts)
+        return f"{key} started after {runs}; faults: {'; '.join(told)}"
 
 
 def members(worker: Worker) -> set[int]:

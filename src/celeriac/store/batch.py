@@ -11,7 +11,7 @@ from celeriac.store.moves import Finish, Report, Space, ms, report_words, texts
 from celeriac.store.scripts import Arg, script
 
 T = TypeVar("T")
-TOGETHER = 32  # reports or ends in one move: it holds up the server for a few milliseconds at most
+TOGETHER = 24  # reports or ends in one move: it holds up the server for a few milliseconds at most
 
 
 @dataclass(slots=True)
