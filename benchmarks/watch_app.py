@@ -8,17 +8,20 @@ import time
 
 from flask import Flask
 
-from celeriac import Celeriac, job, progress
+from celeriac import Celeriac, current_job, job, progress
 
 
 @job(name="tick", queue="io")
-def tick(every: float, seconds: float) -> int:
-    """Report progress so often, with the time of the report; each job at its own moment."""
+def tick(every: float, seconds: float, silent: bool = False) -> int:
+    """Report progress so often, with the time of the report, each job at its own moment; or only come to that point."""
     time.sleep(random.uniform(0.0, every))
     until, n = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         n += 1
-        progress(n, message=repr(time.time()))
+        if not silent:
+            progress(n, message=repr(time.time()))
+        elif n % 10 == 0:
+            current_job.check()
         time.sleep(every)
     return n
 
