@@ -1,8 +1,8 @@
 """What runs inside a job: `track`, `progress` and `current_job`. Speaks Celery; does nothing outside.
 
 1. A job calls them; nobody else knows them.
-2. They promise at most ten reports a second, and five hundred of one process, always the first and the last, and that
-   a job which was cancelled or is over its time stops here where its pool cannot stop it by force.
+2. They promise at most ten reports a second of a job and 250 of a process, always the first and the last, and that a
+   job which was cancelled or is over its time stops here where its pool cannot stop it by force.
 3. They call `Task.update_state`, with the state PROGRESS and `{"current", "total", "status"}`.
 """
 

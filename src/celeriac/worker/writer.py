@@ -30,7 +30,7 @@ PACE = 0.05  # seconds between two reports
 QUIET = 0.005  # seconds without another end, after which one is written by its own thread: nothing would join it
 ALERT = 1.0  # seconds after the last end for which the writer's thread stays awake
 POLL = 1.0  # seconds between two looks at whether a silent job was cancelled
-REPORTS = 500  # a second of one process: more than that, and reporting would take the time of other jobs
+REPORTS = 250  # a second of one process: more than that, and reporting would take the time of other jobs
 LINES = 500  # lines of one job that may wait for the next report
 LOG_CAP = 1000  # lines of one job that Redis keeps
 
