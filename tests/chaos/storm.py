@@ -45,6 +45,10 @@ class Fault:
         """Is it the reason why a job that this process started was started again?"""
         return pid in self.pids and first <= self.ended and self.began <= second
 
+    def woke(self, pid: int, started: float) -> bool:
+        """Did this process start the job because it was frozen while another took it over, and has just woken?"""
+        return self.name == "freeze" and pid in self.pids and self.began <= started < self.ended + LEASE
+
 
 @dataclass
 class Verdict:
@@ -208,11 +212,12 @@ class Storm:
             self.system.settled(CALM)
         except AssertionError:
             pass  # told below, by name
-        lost = sorted(keys - set(ledger.counts("end")))
-        wrong = [key for key in sorted(keys - set(lost)) if not self._is_right(key)]
+        gone = sorted(keys - set(ledger.counts("end")))
+        wrong = [key for key in sorted(keys - set(gone)) if not self._is_right(key)]
         again = {key: times - 1 for key, times in ledger.counts("start").items() if times > 1}
         unexplained = [self._story(key) for key in sorted(again) if not self._is_explained(key)]
         names = [fault.name for fault in self.faults]
+        lost = [f"{self._story(key)}; {self.system.record(self.results[key].id)}" for key in gone]
         return Verdict(len(keys), self.refused, names, lost, unexplained, wrong, sum(again.values()))
 
     def _is_right(self, key: str) -> bool:
@@ -225,13 +230,15 @@ class Storm:
         """Has each start of the job after the first a reason in the process of the start before?"""
         starts = [(int(line[2]), float(line[3])) for line in self.system.ledger.lines() if line[:2] == ["start", key]]
         return all(
-            any(fault.explains(pid, first, second) for fault in self.faults)
-            for (pid, first), (_, second) in itertools.pairwise(starts)
+            any(fault.explains(pid, first, second) or fault.woke(late, second) for fault in self.faults)
+            for (pid, first), (late, second) in itertools.pairwise(starts)
         )
 
     def _story(self, key: str) -> str:
         """Return the starts of a job, and the faults between them, for who must find out why."""
         starts = [(int(line[2]), float(line[3])) for line in self.system.ledger.lines() if line[:2] == ["start", key]]
+        if not starts:
+            return f"{key} never started"
         first, last = starts[0][1], starts[-1][1]
         told = [
             f"{fault.name} {fault.began - first:.1f}…{fault.ended - first:.1f} s {sorted(fault.pids)}"

@@ -89,3 +89,20 @@ def test_a_job_that_a_child_was_given_a_moment_ago_runs_once_and_its_end_counts(
     assert worker.ended(30) == 0
     system.settled()
     assert system.ledger.counts("start") == dict.fromkeys(results, 1)
+
+
+def test_jobs_whose_children_die_before_they_took_them_after_a_reconnect_run_in_others(system: System) -> None:
+    worker = system.worker("prefork", 3)
+    given = children(worker)
+    for pid in given:
+        os.kill(pid, signal.SIGSTOP)
+    results = system.submit_many(["one", "two"])
+    eventually(lambda: worker.output.count("received") == 2, "two jobs in the pool")
+    system.redis.client_kill_filter(_type="normal", skipme=True)
+    eventually(lambda: worker.output.count("Connected to") == 2, "another connection")
+    for pid in given:
+        os.kill(pid, signal.SIGKILL)
+    system.finished(results, 40)
+    system.settled()
+    assert all(result.get(timeout=20) == key for key, result in results.items())
+    assert system.ledger.counts("start") == dict.fromkeys(results, 1)

@@ -181,7 +181,6 @@ def gives(kind: str) -> Any:
         "set": lambda: {1, 2},
         "nan": lambda: [float("nan")],
         "object": object,
-        "big": lambda: "x" * 50_000_000,
         "deep": lambda: deep(2000),
         "keys": lambda: {(1, 2): 3},
         "loop": loop,

@@ -55,6 +55,11 @@ class Processes(AsynPool):
         given = any(job._write_to is worker for job in tuple(self._cache.values()))
         return given or bool(super()._worker_active(worker))
 
+    def on_job_process_down(self, job: Any, pid_gone: int) -> None:
+        """A process ended: what it never acknowledged goes to another one, though `flush` counted it as accepted."""
+        job._accepted = job._accepted and job._worker_pid is not None
+        super().on_job_process_down(job, pid_gone)
+
     def flush(self) -> None:
         """Forget what was not given to a child yet.
 
