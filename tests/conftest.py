@@ -16,9 +16,13 @@ from typing import Any
 
 import pytest
 from celery import _state
+from flask import Flask
 from xdist.scheduler import LoadScopeScheduling
 
+from celeriac.actions import Context
 from celeriac.stack.valkey import Valkey
+from celeriac.worker.embedded import embedded_worker
+from tests.hand import Hand
 from tests.reach import ROOT, reached
 
 DATABASES = 4096
@@ -44,6 +48,32 @@ def _numbers() -> Iterator[int]:
 def broker_url(valkey: Valkey, _numbers: Iterator[int]) -> str:
     """The URL of an empty database that no other test uses (pub/sub channels are the server's, not its)."""
     return valkey.url.removesuffix("/0") + f"/{next(_numbers)}"
+
+
+@pytest.fixture
+def celery(app: Flask) -> Any:
+    """The Celery app of `app`, which the tests' own folder or file makes."""
+    return app.extensions["celery"]
+
+
+@pytest.fixture
+def context(app: Flask) -> Context:
+    """What actions need of the app."""
+    found: Context = app.extensions["celeriac"].context
+    return found
+
+
+@pytest.fixture
+def hand(context: Context) -> Hand:
+    """A worker whose every step is the test's."""
+    return Hand(context)
+
+
+@pytest.fixture
+def worker(celery: Any) -> Iterator[None]:
+    """A worker that does every job of the app."""
+    with embedded_worker(celery):
+        yield
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]

@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 
 from celeriac import history
-from celeriac.worker.embedded import embedded_worker
 from tests.api.served import Hand, Person, make_app
 
 
@@ -71,10 +70,3 @@ def stranger(app: Flask) -> Person:
 def hand(app: Flask) -> Hand:
     """A worker whose every step is the test's."""
     return Hand(app.extensions["celeriac"].context)
-
-
-@pytest.fixture
-def worker(app: Flask) -> Iterator[None]:
-    """A worker that does every job of the app."""
-    with embedded_worker(app.extensions["celery"]):
-        yield

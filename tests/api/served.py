@@ -16,7 +16,7 @@ from celeriac import Celeriac, current_job, job, needs
 from celeriac.auth.caller import scopes_of
 from celeriac.job import Move
 from celeriac.store import moves
-from tests.steering.steered import Hand as SteeringHand
+from tests.hand import Hand as AnyHand
 
 SECRET_KEY = "6f1d0c5ab29e4d7788aa3c10f4be92d1c5"
 
@@ -89,7 +89,7 @@ def stay_on() -> None:
         time.sleep(0.02)
 
 
-class Hand(SteeringHand):
+class Hand(AnyHand):
     """A worker whose every step is a test's, and that can speak."""
 
     def say(self, token: str, line: str) -> None:

@@ -1,16 +1,13 @@
-"""A job over HTTP: submitted, looked at, waited for, cancelled, retried, forgotten."""
+"""A job over HTTP: submitted, looked at, cancelled, retried, forgotten."""
 
 from __future__ import annotations
 
 import json
 import re
-import threading
 import uuid
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from flask import Flask
 
 from celeriac.api.shapes import Job
 from celeriac.job import Move
@@ -39,58 +36,6 @@ def test_the_job_at_its_address_says_why_it_waits(ann: Person) -> None:
     assert job.waiting is not None
     assert job.waiting.reason == "no_worker"
     assert answer.headers["Retry-After"] == "1"
-
-
-@pytest.mark.usefixtures("worker")
-def test_waiting_answers_as_soon_as_the_job_has_ended(ann: Person) -> None:
-    submitted = ann("POST", "/api/tasks/sum_up", {"numbers": [1, 2]}, headers={"Prefer": "wait=60"})
-    shown = ann("GET", f"/api/jobs/{submitted.json['id']}", headers={"Prefer": "respond-async, wait=60"})
-
-    assert submitted.status_code == 200
-    assert submitted.headers["Preference-Applied"] == "wait=60"
-    assert (submitted.json["state"], submitted.json["result"]) == ("succeeded", 3)
-    assert (shown.status_code, shown.json["result"]) == (200, 3)
-    assert "Retry-After" not in shown.headers
-    assert "Preference-Applied" not in shown.headers  # it had ended: there was nothing to wait for
-
-
-def test_waiting_in_vain_answers_as_usual(ann: Person) -> None:
-    answer = ann("POST", "/api/tasks/sum_up", {"numbers": [1]}, headers={"Prefer": "wait=1"})
-
-    assert answer.status_code == 202
-    assert answer.headers["Preference-Applied"] == "wait=1"
-    assert answer.json["state"] == "queued"
-
-
-def test_when_every_place_to_wait_is_taken_the_preference_is_not_honoured(app: Flask, ann: Person) -> None:
-    watch = app.extensions["celeriac"].api.watch
-    with ExitStack() as others:
-        while others.enter_context(watch.place()):
-            pass
-        answer = ann("POST", "/api/tasks/sum_up", {"numbers": [1]}, headers={"Prefer": "wait=60"})
-
-    assert answer.status_code == 202
-    assert "Preference-Applied" not in answer.headers
-
-
-def test_many_wait_for_one_job_and_are_all_told(app: Flask, ann: Person, hand: Hand) -> None:
-    id = ann.submit()
-    told: list[str] = []
-
-    def wait() -> None:
-        answer = app.test_client().get(
-            f"/api/jobs/{id}", headers={"Authorization": f"Bearer {ann.token}", "Prefer": "wait=60"}
-        )
-        told.append(answer.json["state"])
-
-    waiting = [threading.Thread(target=wait) for _ in range(5)]
-    for thread in waiting:
-        thread.start()
-    hand.end(hand.start(), result=3)
-    for thread in waiting:
-        thread.join(60)
-
-    assert told == ["succeeded"] * 5
 
 
 def test_the_same_version_is_not_sent_twice(ann: Person, hand: Hand) -> None:

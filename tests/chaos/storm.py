@@ -23,7 +23,8 @@ from celery.exceptions import TimeoutError as CeleryTimeout
 
 from celeriac.errors import BrokerError
 from celeriac.worker.app import NotSubmitted
-from tests.crash.harness import LEASE, System, Worker, eventually
+from tests.article.running import eventually
+from tests.crash.harness import LEASE, System, Worker
 
 POOLS = ("prefork", "threads")
 PACE = 0.04  # s between two submits: about as many jobs as the workers can do

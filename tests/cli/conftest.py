@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from celeriac.actions import Context
 from celeriac.stack.valkey import Valkey
 from celeriac.store import workers
 from tests.article.running import Program, eventually
-from tests.steering.steered import Hand, make_app
+from tests.steering.steered import make_app
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,6 @@ def app(broker_url: str) -> Flask:
 def run(app: Flask) -> Run:
     """Run `flask jobs …` where nobody works."""
     return runner(app)
-
-
-@pytest.fixture
-def context(app: Flask) -> Context:
-    found: Context = app.extensions["celeriac"].context
-    return found
-
-
-@pytest.fixture
-def hand(context: Context) -> Hand:
-    """A worker whose every step is the test's."""
-    return Hand(context)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from flask import Flask
 from celeriac import actions, history
 from celeriac.stack.valkey import Valkey, free_port
 from tests.cli.conftest import Run, Said, runner
-from tests.steering.steered import Hand, make_app
+from tests.hand import Hand
+from tests.steering.steered import make_app
 
 QUEUES = ("celery", "letters")
 

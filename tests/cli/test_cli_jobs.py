@@ -16,7 +16,8 @@ from celeriac.job import Move
 from celeriac.store import moves, record
 from tests.article.running import ROOT
 from tests.cli.conftest import Run, runner
-from tests.steering.steered import Hand, make_app
+from tests.hand import Hand
+from tests.steering.steered import make_app
 
 
 def test_a_job_is_submitted_and_its_id_is_all_that_is_said(run: Run, context: Context) -> None:

@@ -6,7 +6,7 @@ from celeriac import actions
 from celeriac.actions import Context
 from celeriac.store import record
 from tests.cli.conftest import Run
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 
 def test_queues_are_listed_for_people_and_for_programs(run: Run, context: Context, hand: Hand) -> None:

@@ -15,7 +15,7 @@ from tests.article.running import ROOT
 from tests.console.conftest import Shop
 from tests.console.past import job, remember
 from tests.console.person import Person, open_browser
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 FOLDER = ROOT / "docs" / "img"
 HOUR = 3600

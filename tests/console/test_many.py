@@ -16,7 +16,7 @@ from celeriac.job import Move
 from tests.console.conftest import Shop
 from tests.console.past import DAY, job, remember
 from tests.console.person import Person
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.console.conftest import Shop
 from tests.console.person import Person
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import redis
 from celery.result import AsyncResult
@@ -21,22 +20,10 @@ from celery.result import AsyncResult
 from celeriac.stack.children import tied_to_parent
 from celeriac.stack.valkey import Valkey
 from celeriac.store.moves import Space
+from tests.article.running import DEADLINE, ROOT, eventually
 from tests.crash import app as jobs
 
-T = TypeVar("T")
-
-ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 60.0  # s, for one event on a busy machine
 LEASE = 2.0
-
-
-def eventually(ask: Callable[[], T], what: str, deadline: float = DEADLINE) -> T:
-    """Return the first true answer; fail with `what` when there is none in time."""
-    until = time.monotonic() + deadline
-    while not (answer := ask()):
-        assert time.monotonic() < until, f"It did not happen in {deadline:.0f} s: {what}"
-        time.sleep(0.02)
-    return answer
 
 
 class Ledger:

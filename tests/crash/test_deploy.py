@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.harness import System, Worker, eventually
+from tests.article.running import eventually
+from tests.crash.harness import System, Worker
 
 pytestmark = pytest.mark.slow
 

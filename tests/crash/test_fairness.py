@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.crash.harness import System, eventually
+from tests.article.running import eventually
+from tests.crash.harness import System
 
 pytestmark = pytest.mark.slow
 

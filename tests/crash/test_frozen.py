@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.article.running import eventually
 from tests.crash.conftest import NewSystem
-from tests.crash.harness import System, eventually
+from tests.crash.harness import System
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from tests.crash.harness import LEASE, System, eventually
+from tests.article.running import eventually
+from tests.crash.harness import LEASE, System
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from celery.exceptions import WorkerLostError
 
+from tests.article.running import eventually
 from tests.crash.conftest import NewSystem
-from tests.crash.harness import System, Worker, eventually
+from tests.crash.harness import System, Worker
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from celeriac.stack.valkey import Valkey
+from tests.article.running import eventually
 from tests.crash.conftest import NewSystem
-from tests.crash.harness import System, eventually
+from tests.crash.harness import System
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from celeriac.errors import ConfigError, InvalidArguments, TooLarge, UnknownFile
 from celeriac.registry.file import references
 from celeriac.store import record
 from celeriac.store.files import ANY, Files, clean_name, clean_type
-from celeriac.worker.embedded import embedded_worker
 from celeriac.worker.file import File, files
 from celeriac.worker.process import space_of
 
@@ -57,22 +55,11 @@ def app(broker_url: str, tmp_path: Path) -> Flask:
 
 
 @pytest.fixture
-def celery(app: Flask) -> Any:
-    return app.extensions["celery"]
-
-
-@pytest.fixture
-def running(celery: Any) -> Iterator[None]:
-    with embedded_worker(celery):
-        yield
-
-
-@pytest.fixture
 def where(tmp_path: Path) -> Files:
     return Files(tmp_path, 4096)
 
 
-def test_a_file_goes_in_and_another_comes_out(app: Flask, celery: Any, where: Files, running: None) -> None:
+def test_a_file_goes_in_and_another_comes_out(app: Flask, celery: Any, where: Files, worker: None) -> None:
     sent = where.save(io.BytesIO(b"hello"), "note.txt", "text/plain", "alice")
     context = app.extensions["celeriac"].context
     id = actions.submit(context, "shout", {"text": {"file": sent.id}, "times": 2}, headers={"celeriac_owner": "alice"})
@@ -89,7 +76,7 @@ def test_a_file_goes_in_and_another_comes_out(app: Flask, celery: Any, where: Fi
     assert "HELLO" not in raw
 
 
-def test_python_submits_files_too_and_gets_several_back(app: Flask, celery: Any, where: Files, running: None) -> None:
+def test_python_submits_files_too_and_gets_several_back(app: Flask, celery: Any, where: Files, worker: None) -> None:
     with app.app_context():
         told = several.delay([File(b"one", name="1.txt"), File(b"three")]).get(WAIT)
 
@@ -114,7 +101,7 @@ def test_a_file_that_is_not_there_is_a_fault_of_its_argument(app: Flask, celery:
     assert not celery.client.exists("celery")
 
 
-def test_a_result_over_the_limit_is_a_failure_and_leaves_nothing(celery: Any, where: Files, running: None) -> None:
+def test_a_result_over_the_limit_is_a_failure_and_leaves_nothing(celery: Any, where: Files, worker: None) -> None:
     result = too_much.delay()
     result.get(WAIT, propagate=False)
 

@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from celeriac import queue
 from celeriac.config import Settings
 from celeriac.store.moves import Space
-from tests.crash.harness import eventually
+from tests.article.running import eventually
 
 Connect = Callable[..., Connection]
 

@@ -16,9 +16,9 @@ import pytest
 import redis
 
 from celeriac.stack.valkey import Valkey, find_binary, free_port
-from tests.article.running import ROOT
+from tests.article.running import ROOT, eventually
 from tests.crash import app as jobs
-from tests.crash.harness import Worker, eventually
+from tests.crash.harness import Worker
 
 pytestmark = pytest.mark.slow
 

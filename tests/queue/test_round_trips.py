@@ -13,8 +13,9 @@ from celery import Celery
 from celeriac import queue
 from celeriac.config import Settings
 from celeriac.stack.valkey import Valkey
+from tests.article.running import eventually
 from tests.crash import app as jobs
-from tests.crash.harness import Worker, eventually
+from tests.crash.harness import Worker
 
 JOBS = 400
 

@@ -11,7 +11,7 @@ from flask import Flask
 from celeriac import actions
 from celeriac.actions import Context
 from tests.article.running import Program
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from celeriac.actions import Context
 from celeriac.errors import Conflict, UnknownJob
 from celeriac.job import Move
 from celeriac.store import dead, record
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 
 def ids(context: Context) -> list[str]:

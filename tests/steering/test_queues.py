@@ -16,7 +16,8 @@ from celeriac.errors import BrokerUnavailable, Conflict, UnknownQueue
 from celeriac.job import State
 from celeriac.store import queues, record
 from celeriac.store.queues import Queue
-from tests.steering.steered import Hand, make_app
+from tests.hand import Hand
+from tests.steering.steered import make_app
 
 
 class Counting(Redis):

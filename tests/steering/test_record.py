@@ -16,7 +16,7 @@ from celeriac.errors import Conflict, ExpiredJob, InvalidArguments, UnknownJob, 
 from celeriac.job import Move
 from celeriac.store import moves, record
 from celeriac.store.record import Record
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 
 def read(context: Context, id: str) -> Record:

@@ -17,7 +17,7 @@ from celeriac.job import Move
 from celeriac.queue.message import ANEW_HEADER
 from celeriac.store import record
 from celeriac.store.record import Record
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 
 def read(context: Context, id: str) -> Record:
@@ -28,6 +28,22 @@ def failed(context: Context, hand: Hand, task: str = "steered_double", **argumen
     id = actions.submit(context, task, arguments)
     hand.end(hand.start(context.jobs.find(task).queue), Move.FAIL, error="it broke")
     return id
+
+
+def at_once(context: Context, id: str) -> list[bool]:
+    """Retry a job eight times at the same moment; return for each whether it was done."""
+    together = threading.Barrier(8)
+
+    def retry(_: int) -> bool:
+        together.wait(60)
+        try:
+            actions.retry(context, id)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(retry, range(8)))
 
 
 def test_a_failed_job_runs_again_under_its_id_with_its_history(app: Flask, context: Context, hand: Hand) -> None:
@@ -80,17 +96,7 @@ def test_a_retry_has_all_its_own_retries_before_it_and_no_old_time_on_it(context
 def test_of_many_retries_at_once_one_is_done(context: Context, hand: Hand) -> None:
     id = failed(context, hand, n=1)
 
-    def retry(_: int) -> bool:
-        try:
-            actions.retry(context, id)
-        except Conflict:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(retry, range(8)))
-
-    assert done.count(True) == 1
+    assert at_once(context, id).count(True) == 1
     assert len(hand.take(n=9)) == 1
 
 
@@ -99,20 +105,8 @@ def test_of_many_that_retry_a_job_that_succeeded_at_once_one_does(context: Conte
     """Its message is not kept: a new one is made, and the move that publishes it looks whether the job has ended."""
     id = actions.submit(context, "steered_double", {"n": turn})
     hand.end(hand.start())
-    together = threading.Barrier(8)
 
-    def retry(_: int) -> bool:
-        together.wait(60)
-        try:
-            actions.retry(context, id)
-        except Conflict:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(retry, range(8)))
-
-    assert done.count(True) == 1
+    assert at_once(context, id).count(True) == 1
     assert len(hand.take(n=9)) == 1
 
 

@@ -9,7 +9,7 @@ from celeriac import actions
 from celeriac.actions import Context, Waiting
 from celeriac.job import Move
 from celeriac.store import moves, record
-from tests.steering.steered import Hand
+from tests.hand import Hand
 
 
 def why(context: Context, id: str) -> Waiting:

@@ -14,8 +14,8 @@ from celeriac import Celeriac
 from celeriac.auth.caller import scopes_of
 from celeriac.store import moves
 from tests.article.running import eventually
+from tests.hand import Hand
 from tests.steering import steered  # noqa: F401  # registers its jobs
-from tests.steering.steered import Hand
 from tests.watch.listener import Heard, Parser
 
 SECRET_KEY = "1f0c7d5ab29e4d7788aa3c10f4be92d1c5"

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from celeriac.actions import Context
-from tests.steering.steered import Hand
 from tests.watch.audience import Audience, make_app
 from tests.watch.station import Station
 
@@ -20,19 +18,6 @@ NewStation = Callable[..., Station]
 def app(broker_url: str) -> Flask:
     """An app in local development, over an empty database."""
     return make_app(broker_url, CELERIAC_LOCAL=True)
-
-
-@pytest.fixture
-def context(app: Flask) -> Context:
-    """What actions need of the app."""
-    found: Context = app.extensions["celeriac"].context
-    return found
-
-
-@pytest.fixture
-def hand(context: Context) -> Hand:
-    """A worker whose every step is the test's."""
-    return Hand(context)
 
 
 @pytest.fixture

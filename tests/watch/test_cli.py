@@ -16,7 +16,7 @@ from celeriac.cli.watch import bar
 from celeriac.job import Move
 from celeriac.stack.valkey import Valkey
 from tests.article.running import eventually
-from tests.steering.steered import Hand
+from tests.hand import Hand
 from tests.watch.audience import make_app, say
 
 

@@ -11,7 +11,7 @@ from celeriac import actions
 from celeriac.actions import Context
 from celeriac.watch import everyone
 from tests.article.running import eventually
-from tests.steering.steered import Hand
+from tests.hand import Hand
 from tests.watch.audience import Audience, make_app, say
 
 

@@ -11,7 +11,7 @@ from celeriac.job import Move
 from celeriac.store import moves
 from celeriac.watch import stream
 from tests.article.running import eventually
-from tests.steering.steered import Hand
+from tests.hand import Hand
 from tests.watch.audience import Audience, say
 
 

@@ -13,7 +13,7 @@ from celeriac.api.door import caller
 from celeriac.api.parts import context, parts
 from celeriac.api.sending import ANSWERS, HEADERS, IF_NONE_MATCH, RANGE, sent
 from celeriac.auth.caller import Scope, Way
-from celeriac.errors import Conflict, ExpiredFile, ExpiredJob, UnknownFile, UnknownJob
+from celeriac.errors import CeleriacError, Conflict, ExpiredFile, ExpiredJob, UnknownFile, UnknownJob
 from celeriac.job import State
 from celeriac.registry.file import is_file, references
 from celeriac.registry.openapi import ANY_MEDIA, Answer, Route
@@ -22,16 +22,21 @@ from celeriac.worker.file import files_of
 
 table = Table("results")
 
-UNKNOWN = (UnknownJob, ExpiredJob)
+
+def _told(path: str, summary: str, what: str, missing: type[CeleriacError], *, description: str) -> Route:
+    """Return a route that answers bytes of a job, to whoever may read it; `missing`: there are none."""
+    return Route(
+        path, "GET", summary, scope=Scope.READ, by_link=True, description=description,
+        parameters=(IF_NONE_MATCH, RANGE),
+        answers=(Answer(200, what, media=ANY_MEDIA, headers=HEADERS), *ANSWERS),
+        errors=(UnknownJob, ExpiredJob, missing, ExpiredFile),
+    )  # fmt: skip
 
 
 @table.route(
-    Route(
-        "/api/jobs/{id}/result", "GET", "The result of a job that succeeded", scope=Scope.READ, by_link=True,
+    _told(
+        "/api/jobs/{id}/result", "The result of a job that succeeded", "What the job returned.", Conflict,
         description="A file is answered as it is, with its media type; everything else is JSON.",
-        parameters=(IF_NONE_MATCH, RANGE),
-        answers=(Answer(200, "What the job returned.", media=ANY_MEDIA, headers=HEADERS), *ANSWERS),
-        errors=(*UNKNOWN, Conflict, ExpiredFile),
     )
 )  # fmt: skip
 def result(id: str) -> Response:
@@ -43,12 +48,9 @@ def result(id: str) -> Response:
 
 
 @table.route(
-    Route(
-        "/api/jobs/{id}/files/{file}", "GET", "A file that a job took or returned", scope=Scope.READ, by_link=True,
+    _told(
+        "/api/jobs/{id}/files/{file}", "A file that a job took or returned", "The file.", UnknownFile,
         description="`file` is the id in its arguments or in its result. By a link: what it returned alone.",
-        parameters=(IF_NONE_MATCH, RANGE),
-        answers=(Answer(200, "The file.", media=ANY_MEDIA, headers=HEADERS), *ANSWERS),
-        errors=(*UNKNOWN, UnknownFile, ExpiredFile),
     )
 )  # fmt: skip
 def file(id: str, file: str) -> Response:
