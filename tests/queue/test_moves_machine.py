@@ -10,7 +10,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.queue.moves_machine import Moves
 
 SUITE = settings(
-    derandomize=True,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

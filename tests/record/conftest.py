@@ -28,6 +28,12 @@ def desk(record_url: str) -> Desk:
     return Desk(record_url)
 
 
+@pytest.fixture
+def own(broker_url: str) -> Desk:
+    """A desk over an empty database, where no worker runs."""
+    return Desk(broker_url)
+
+
 @pytest.fixture(scope="session")
 def _programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     running: list[Program] = []

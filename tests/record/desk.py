@@ -16,6 +16,7 @@ import redis
 from celery.result import AsyncResult
 from flask import Flask
 
+import tests.record.endings
 import tests.record.foreign
 import tests.record.jobs  # noqa: F401  # every app that is made in this process has its jobs
 from celeriac import Celeriac, actions
@@ -28,7 +29,7 @@ from celeriac.worker.process import space_of
 T = TypeVar("T")
 DEADLINE = 60.0
 MOVES = [Path(str(path)) for path in resources.files("celeriac.store").joinpath("moves").iterdir()]
-TASKS = "tests.record.jobs."
+TASKS = ("tests.record.jobs.", "tests.record.endings.")
 
 
 def eventually(ask: Callable[[], T], what: str, deadline: float = DEADLINE) -> T:
@@ -54,11 +55,12 @@ class Desk:
         self.space = space_of(self.celery)
 
     def task(self, name: str) -> Any:
-        return self.celery.tasks[TASKS + name]
+        """Return a task by its function's name."""
+        return next(self.celery.tasks[home + name] for home in TASKS if home + name in self.celery.tasks)
 
     def send(self, name: str, /, *, queue: str = "celery", options: dict[str, Any] | None = None, **given: Any) -> Any:
         """Submit a job; return its AsyncResult."""
-        name = name if "." in name else TASKS + name
+        name = name if "." in name else self.task(name).name
         return self.celery.send_task(name, kwargs=given, queue=queue, **(options or {}))
 
     def read(self, id: str) -> record.Record:

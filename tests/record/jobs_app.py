@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+import tests.record.endings
 import tests.record.foreign
 import tests.record.jobs  # noqa: F401
 from celeriac import Celeriac

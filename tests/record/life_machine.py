@@ -162,13 +162,15 @@ class Lives(World):
 
     def _retry(self, token: str, worker: int, delayed: bool, tells: bool) -> None:
         """An attempt publishes its own retry and tells of it, or dies before that; or it is late with it."""
-        before = self._read(token)
+        before, (id, _, fence) = self._read(token), token.rpartition(":")
         if before is None:
+            if self.redis.exists(f"p:celeriac:gone:{id}"):
+                assert self._publish(id, 1, 30.0 if delayed else None, int(fence)) == "superseded"
             return
-        life, fence = self.lives[before.id], int(token.rpartition(":")[2])
+        life = self.lives[id]
         higher = before.retries + 1
-        outcome = self._publish(before.id, higher, 30.0 if delayed else None, fence)
-        if before.state in TERMINAL or before.fence != fence:
+        outcome = self._publish(id, higher, 30.0 if delayed else None, int(fence))
+        if before.state in TERMINAL or before.token != token:
             assert outcome == "superseded"
         elif before.cancel:
             assert outcome == "cancelled"
@@ -185,13 +187,12 @@ class Lives(World):
 
     def _acknowledge(self, token: str) -> None:
         """The delivery is over, and nobody will tell how: the record must not stay for ever."""
-        before, held = self._read(token), self._holds(token)
+        before, held, id = self._read(token), self._holds(token), token.rpartition(":")[0]
         mine = before and before.token == token and before.state in LIVE
-        tag = self.redis.hget(f"p:celeriac:job:{token.rpartition(':')[0]}", "tag") or b"-"
+        tag = self.redis.hget(f"p:celeriac:job:{id}", "tag") or b"-"
         carried = tag in (self.redis.hget("p:celeriac:inflight:messages", token) or b"")
         assert moves.settle(self.clients[0], self.space, [token]) == held
-        if mine and held and carried:
-            self.lives[token.rpartition(":")[0]].settled = True
+        self.lives[id].settled |= bool(mine and held and carried)
 
     def _lease_runs_out(self, token: str) -> None:
         others = self._leases() - {token}

@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.record.life_machine import Lives
 
-SUITE = settings(derandomize=True,
+SUITE = settings(
     stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True,
     report_multiple_bugs=False,
 )  # fmt: skip

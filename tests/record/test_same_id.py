@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
-from celery import chain, chord, group
-from celery.result import AsyncResult
 
 from celeriac.job import Move, State
 from celeriac.store import moves
+from celeriac.store.scripts import script
 from tests.record.desk import Desk, agrees
-
-LISTS = [("celery", "celery", True)]
-
-
-@pytest.fixture
-def own(broker_url: str) -> Desk:
-    return Desk(broker_url)
-
-
-def fetch(desk: Desk, n: int = 1) -> moves.Fetched:
-    return moves.fetch(desk.client, desk.space, n, LISTS)
-
-
-def take(desk: Desk) -> moves.Delivery:
-    """Fetch one message and start its job."""
-    [delivery] = fetch(desk).deliveries
-    assert moves.start(desk.client, desk.space, delivery.token, "w", 0.0, "") == "ok"
-    return delivery
-
-
-def finish(desk: Desk, token: str, move: Move = Move.SUCCEED, status: str = "SUCCESS") -> str:
-    id, _, fence = token.rpartition(":")
-    meta = json.dumps({"status": status, "result": None, "traceback": None, "children": [], "task_id": id})
-    return moves.finish(desk.client, desk.space, moves.Finish(id, move, int(fence), meta, worker="w"))
-
-
-def republish(desk: Desk, id: str, retries: int, token: str = "", **options: Any) -> None:
-    """Publish under an id again, as Celery's retry does."""
-    headers = {"celeriac_lease": token} if token else {}
-    desk.send("add", x=1, y=2, options={"task_id": id, "retries": retries, "headers": headers, **options})
-
-
-def ready(desk: Desk) -> int:
-    return int(desk.client.llen("celery"))
-
+from tests.record.hand import fetch, finish, ready, republish, take
 
 # -- messages of a live job -------------------------------------------------------------------------------------
 
@@ -67,6 +31,21 @@ def test_publishing_a_live_id_with_higher_retries_supersedes_it(own: Desk) -> No
     assert len(fetched.deliveries) == 1
     assert json.loads(fetched.deliveries[0].raw)["headers"]["retries"] == 1
     assert len(fetched.dropped) == 1
+
+
+@pytest.mark.parametrize("how", ["is due", "is released"])
+def test_a_delayed_message_that_its_job_left_behind_changes_nothing_when_it(own: Desk, how: str) -> None:
+    job = own.send("add", x=1, y=2, options={"countdown": 50})
+    republish(own, job.id, 1)
+    token = take(own).token
+    if how == "is due":
+        own.client.zadd("celeriac:delayed", {f"{job.id}:0": 1})
+        assert fetch(own).deliveries == []
+    else:
+        script("release")(own.client, *own.space.head(), "delayed", 5)
+    assert (own.read(job.id).state, ready(own)) == (State.RUNNING, 0)
+    assert own.client.zcard("celeriac:delayed") == 0
+    assert finish(own, token) == "ok"
 
 
 def test_an_attempt_that_lost_its_lease_cannot_publish_a_retry(own: Desk) -> None:
@@ -156,6 +135,35 @@ def test_a_retry_of_a_job_that_was_cancelled_meanwhile_ends_it_as_cancelled(own:
     agrees(own, job.id)
 
 
+def test_an_attempt_whose_job_is_forgotten_is_late_with_its_result_and_its_retry(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    first = take(own)
+    moves.put_back(own.client, own.space, [first.token], "worker lost", True)
+    finish(own, take(own).token)
+    own.client.delete(f"celeriac:job:{job.id}", f"celery-task-meta-{job.id}")  # past its retention
+    republish(own, job.id, 1, first.token)
+    assert (ready(own), own.counter("late_retries")) == (0, 1)
+    own.client.delete(f"celeriac:gone:{job.id}")  # and past its tombstone
+    assert finish(own, first.token) == "late"
+    assert own.meta(job.id) == {}
+    assert own.counter("late_results") == 1
+
+
+def test_the_end_of_a_job_that_never_went_through_a_queue_is_celerys_result_alone(own: Desk) -> None:
+    assert finish(own, "eager:0") == "ok"
+    assert own.meta("eager")["status"] == "SUCCESS"
+    assert own.state("eager") is None
+
+
+def test_a_message_of_which_only_the_list_knows_is_a_job_like_any_other(own: Desk) -> None:
+    """A stock producer's: the record is made when it is fetched."""
+    job = own.send("add", x=1, y=2)
+    own.client.delete(f"celeriac:job:{job.id}")
+    assert finish(own, take(own).token) == "ok"
+    assert own.read(job.id).state is State.SUCCEEDED
+    agrees(own, job.id)
+
+
 # -- messages of a job that has ended ---------------------------------------------------------------------------
 
 
@@ -215,117 +223,3 @@ def test_a_parent_that_runs_twice_does_not_run_its_followers_twice(own: Desk) ->
     own.send("add", x=1, y=2, options={"task_id": child, "parent_id": parent.id, "root_id": parent.id})
     assert own.read(child).state is State.SUCCEEDED
     assert ready(own) == 0
-
-
-# -- jobs that are not published yet ----------------------------------------------------------------------------
-
-
-def ids_of(result: Any) -> set[str]:
-    """Return the ids of a result, of its parents and of what is in its groups."""
-    found: set[str] = set()
-    while result is not None:
-        if isinstance(result, AsyncResult):
-            found.add(result.id)
-        for inner in getattr(result, "results", None) or ():
-            found |= ids_of(inner)
-        result = result.parent
-    return found
-
-
-def canvases(desk: Desk) -> dict[str, Any]:
-    add, total = desk.task("add"), desk.task("total")
-    pair = [add.s(1, 1), add.s(2, 2)]
-    return {
-        "chain": chain(add.s(1, 1), add.s(2), add.s(3)),
-        "chord": chord(pair, total.s()),
-        "chain with a chord": chain(add.s(1, 1), group(add.s(1), add.s(2)), total.s(), add.s(3)),
-        "chord with a chain as its body": chord(pair, chain(total.s(), add.s(1))),
-        "chord in a chord": chord([chain(add.s(1, 1), group(add.s(1), add.s(2)) | total.s()), add.s(1, 1)], total.s()),
-        "chain in a chord": chord([chain(add.s(1, 1), add.s(2)), add.s(3, 3)], total.s()),
-        "group of chains": group(chain(add.s(1, 1), add.s(2)), chain(add.s(3, 3), add.s(4))),
-    }
-
-
-NAMES = [
-    "chain", "chord", "chain with a chord", "chord with a chain as its body", "chord in a chord", "chain in a chord",
-    "group of chains",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_id_that_a_caller_gets_is_known_at_once(own: Desk, name: str) -> None:
-    result = canvases(own)[name].apply_async()
-    published = ready(own)
-    records = {id: own.read(id) for id in ids_of(result)}
-    waiting = [r for r in records.values() if r.state is State.SCHEDULED]
-    assert [r.reason for r in waiting] == ["after its parent"] * len(waiting)
-    assert len([r for r in records.values() if r.state is State.QUEUED]) == published
-    assert len(records) == published + len(waiting)
-    assert all(r.task.startswith("tests.record.jobs.") for r in records.values())
-    assert waiting or name == "group"
-
-
-@pytest.mark.parametrize(("how", "state"), [("cancelled", "cancelled"), ("lost", "failed")])
-def test_what_follows_a_cancelled_or_lost_parent_ends_with_it(own: Desk, how: str, state: str) -> None:
-    result = canvases(own)["chain with a chord"].apply_async()
-    first = next(id for id in ids_of(result) if own.read(id).state is State.QUEUED)
-    if how == "cancelled":
-        own.cancel(first)
-    else:
-        space = moves.Space(max_losses=1)
-        token = take(own).token
-        moves.put_back(own.client, space, [token], "worker lost", True)
-    assert own.read(first).state == how
-    for id in ids_of(result) - {first}:
-        found = own.read(id)
-        assert (found.state, found.reason) == (state, f"its parent is {how}")
-        assert own.client.pttl(f"celeriac:job:{id}") > 0
-        agrees(own, id)
-
-
-def test_a_retry_of_a_cancelled_parent_lets_its_chain_wait_again(own: Desk) -> None:
-    result = canvases(own)["chain"].apply_async()
-    first = result.parent.parent.id
-    own.cancel(first)
-    own.retry(first)
-    for id in (result.id, result.parent.id):
-        found = own.read(id)
-        assert (found.state, found.reason, found.finished_at) == (State.SCHEDULED, "after its parent", None)
-        assert own.meta(id) == {}
-    own.send("add", x=1, y=2, options={"task_id": result.parent.id, "parent_id": first})
-    assert own.read(result.parent.id).state is State.QUEUED
-
-
-def test_a_follower_that_was_cancelled_is_not_queued_when_its_parent_is_done(own: Desk) -> None:
-    result = canvases(own)["chain"].apply_async()
-    assert own.cancel(result.parent.id) == "cancelled"
-    before = ready(own)
-    own.send("add", x=1, y=2, options={"task_id": result.parent.id, "parent_id": result.parent.parent.id})
-    assert ready(own) == before
-    assert own.read(result.parent.id).state is State.CANCELLED
-
-
-def test_a_retry_of_a_succeeded_parent_leaves_its_chain_as_it_ended(own: Desk) -> None:
-    result = canvases(own)["chain"].apply_async()
-    first, second = result.parent.parent.id, result.parent.id
-    finish(own, take(own).token)
-    own.send("add", x=1, y=2, options={"task_id": second, "parent_id": first})
-    finish(own, take(own).token)
-    own.retry(first)
-    assert own.read(second).state is State.SUCCEEDED
-    assert own.read(first).state is State.QUEUED
-
-
-@pytest.mark.parametrize("seen", [False, True])
-def test_a_job_cancelled_while_it_was_ready_is_retried_whole(own: Desk, seen: bool) -> None:
-    result = canvases(own)["chain"].apply_async()
-    first = result.parent.parent.id
-    own.cancel(first)
-    if seen:  # a worker came across its message and dropped it
-        assert len(fetch(own).dropped) == 1
-    own.retry(first)
-    own.cancel(first)
-    own.retry(first)
-    [delivery] = fetch(own, 5).deliveries
-    assert len(json.loads(json.loads(delivery.raw)["body"])[2]["chain"]) == 2
-    assert own.state(result.id) is State.SCHEDULED

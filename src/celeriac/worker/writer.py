@@ -252,7 +252,9 @@ class Writer:
             self.stop(token, "cancelled")
         for (_, end), outcome in zip(ends, outcomes, strict=True):
             if outcome == "late":
-                logger.warning("The result of job %s came after its lease had passed to another worker.", end.id)
+                logger.warning(
+                    "The result of job %s came too late: it is another worker's by now, or forgotten.", end.id
+                )
         return outcomes
 
     def _keep(self, fresh: list[Running], reports: list[moves.Report]) -> None:

@@ -16,17 +16,13 @@ local function end_attempt(at)
     call('SET', RESULT .. id, A(at + 3), 'PX', KEEP)
     call('PUBLISH', RESULT .. id, A(at + 3))
   end
-  if not r[1] and fence > 0 and call('EXISTS', P .. 'gone:' .. id) == 1 then -- deleted meanwhile
-    count('late_results')
-    acknowledge()
-    return 'late'
-  end
-  if not r[1] then -- never submitted through a queue (eager, a test): Celery's result alone
-    acknowledge()
+  if not r[1] and fence == 0 then -- never submitted through a queue (eager, a test): Celery's result alone
     store()
     return 'ok'
   end
-  if fence > 0 and tonumber(r[2] or 0) ~= fence then
+  -- The delivery of a job makes its record, if its publish did not: a leased attempt that finds none had one, and its job
+  -- is forgotten, or the server's memory was lost and the job runs once more from the history.
+  if fence > 0 and (not r[1] or tonumber(r[2] or 0) ~= fence) then
     if (move == 'retry' or move == 'replace') and handed_over(r[6], fence) then -- its retry has been fetched already
       note_attempt(rec, now, move, A(at + 5), int(now - N(at + 4)))
       acknowledge()

@@ -54,6 +54,9 @@ local function superseded(e, retries, tag, former)
   return former and former:find(e.tag, 1, true) ~= nil
 end
 
+-- The same for a message that was published or seen here: then its record knows its tag, or that of a later one.
+local function left_behind(raw, tag) return tag and not raw:find(tag, 1, true) end
+
 -- An attempt that publishes its own retry hands the job over: the fences of those that did, the last of them.
 local function hand_over(id, retried, fence)
   call('HSET', record(id), 'retried', (' ' .. (retried or '') .. int(fence) .. ' '):gsub('^ +', ' '):sub(-100))
@@ -305,8 +308,11 @@ local function promote(now)
     if value then
       local queue, key, raw = unpack_message(value)
       local id = split(member)
-      local state = call('HGET', record(id), 'state')
-      if state and TERMINAL[state] then
+      local r = call('HMGET', record(id), 'state', 'tag')
+      local state = r[1]
+      if left_behind(raw, r[2]) then
+        count('dropped')
+      elseif state and TERMINAL[state] then
         count('dropped')
         if state == 'cancelled' then keep_message(id, value) end
       else
@@ -353,7 +359,7 @@ local function acknowledged(token)
   local held, id, fence = settle(token), split(token)
   if not held or not fence or not value then return held end
   local r = call('HMGET', record(id), 'state', 'tag')
-  if r[1] and not TERMINAL[r[1]] and r[2] and value:find(r[2], 1, true) then -- no retry of it is published
+  if r[1] and not TERMINAL[r[1]] and r[2] and not left_behind(value, r[2]) then -- no retry of it is published
     call('HSET', record(id), 'acked', fence)
     call('PEXPIRE', record(id), KEEP * 7)
   end

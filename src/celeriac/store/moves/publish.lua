@@ -40,6 +40,9 @@ if fence == -3 then
   if not (r[1] and MOVES.resubmit.from[r[1]]) then return { r[1] and '!' .. r[1] or 'gone', int(now) } end
 elseif fence < 0 and (r[1] or call('EXISTS', P .. 'gone:' .. id) == 1) then
   return { 'duplicate', int(now) }
+elseif fence > 0 and not r[1] and call('EXISTS', P .. 'gone:' .. id) == 1 then -- a late attempt of a job that is forgotten
+  count('late_retries')
+  return { 'superseded', int(now) }
 end
 if most > 0 and tonumber(call('HGET', P .. 'unfinished', owner) or 0) >= most then full = 'many' end
 if full then return { full, int(now) } end

@@ -16,8 +16,11 @@ for _, member in ipairs(call('ZRANGE', P .. 'delayed', 0, N(2) - 1)) do
   if value then
     local queue, key, raw = unpack_message(value)
     local id = split(member)
-    local state = call('HGET', record(id), 'state')
-    if state and TERMINAL[state] then -- a stock worker would run it again
+    local r = call('HMGET', record(id), 'state', 'tag')
+    local state = r[1]
+    if left_behind(raw, r[2]) then
+      count('dropped')
+    elseif state and TERMINAL[state] then -- a stock worker would run it again
       count('dropped')
       if state == 'cancelled' then keep_message(id, value) end
     else
