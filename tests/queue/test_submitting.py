@@ -91,7 +91,7 @@ def test_a_job_is_the_message_that_kombu_makes(
     app: Celery, client: redis.Redis, asked: dict[str, Any], known: bool
 ) -> None:
     made = []
-    for own in (True, False):
+    for own in (True, True, False):  # the second of its kind is cast from the mould of the first
         options = {
             **asked,
             "args": asked.get("args", ()),
@@ -109,10 +109,29 @@ def test_a_job_is_the_message_that_kombu_makes(
         assert result.id == options["task_id"]
         assert result.ignored == asked.get("ignore_result", False if known else None)
         made.append(kept(client, result.id))
-    (message, record), (kombus, kombus_record) = made
+    (first, record), (second, second_record), (kombus, kombus_record) = made
     kombus[1]["properties"].pop("argsrepr", None)  # Celery lets it stray into the properties
-    assert message == kombus
-    assert record == kombus_record
+    assert first == second == kombus
+    assert record == second_record == kombus_record
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_changed_in_one_message_is_in_no_other(app: Celery, client: redis.Redis, times: int) -> None:
+    def change(headers: dict[str, Any], properties: dict[str, Any], body: Any, **_: Any) -> None:
+        headers["stamps"]["seen"], headers["timelimit"][0], body[2]["chain"] = "once", 7, []
+        properties["app_id"] = "mine"
+
+    signals.before_task_publish.connect(change)
+    try:
+        for _ in range(times):
+            pair.apply_async((0,))
+    finally:
+        signals.before_task_publish.disconnect(change)
+    (_, message), _ = kept(client, pair.apply_async((1,)).id)
+    assert message["headers"]["stamps"] == {}
+    assert message["headers"]["timelimit"] == [None, None]
+    assert "app_id" not in message["properties"]
+    assert json.loads(message["body"])[2]["chain"] is None
 
 
 def test_signals_are_sent_and_may_change_the_message(app: Celery, client: redis.Redis) -> None:

@@ -1,6 +1,6 @@
 """Speaks Celery's way of submitting, for many jobs of one task: the same messages, hundreds of them in a round trip.
 
-1. The first job is an order like any other; the others are copies of it, with ids and arguments of their own.
+1. Each job is an order like any other.
 2. A batch travels in one pipeline, each job its own move with its own answer.
 3. When Redis falls silent, a batch is asked for once more, which queues nothing twice; what comes after is refused.
 """
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import OperationalError
-from celery.utils.saferepr import saferepr
 
 from celeriac.errors import BrokerUnavailable, CeleriacError, InvalidArguments
 from celeriac.queue.errors import EncodeError, LimitExceeded
 from celeriac.queue.publisher import SameJob
-from celeriac.worker.shown import brief
-from celeriac.worker.submitting import Order, published, told
+from celeriac.worker.order import Order
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
@@ -59,12 +57,8 @@ def options_of(task: Any) -> dict[str, Any]:
 def send_many(celery: CeleryApp, name: str, items: Iterable[Item], options: Mapping[str, Any]) -> Iterator[Answer]:
     """Submit jobs of this task and yield for each, in order, its id or why it was not queued."""
     waiting, silent = iter(items), None
-    like: Order | None = None
     while batch := list(islice(waiting, BATCH)):
-        made: list[Order | Answer] = []
-        for item in batch if silent is None else ():
-            made.append(_order(celery, name, item, options, like))
-            like = like or _snapshot(made[-1])
+        made = [_order(celery, name, item, options) for item in batch] if silent is None else []
         try:
             yield from _sent(celery, made) if silent is None else [silent] * len(batch)
         except (OperationalError, BrokerUnavailable) as error:
@@ -72,16 +66,13 @@ def send_many(celery: CeleryApp, name: str, items: Iterable[Item], options: Mapp
             yield from [silent if isinstance(one, Order) else one for one in made]
 
 
-def _order(celery: CeleryApp, name: str, item: Item, options: Mapping[str, Any], like: Order | None) -> Order | Answer:
-    """Return the order of one job, like another one's; its id, where Celery has sent it itself; or why not."""
+def _order(celery: CeleryApp, name: str, item: Item, options: Mapping[str, Any]) -> Order | Answer:
+    """Return the order of one job; its id, where Celery has sent it itself; or why not."""
     given = {**options, "task_id": item.id or str(uuid.uuid4())}
     task, kwargs = options.get("task_type"), dict(item.kwargs or {})
     try:
         if task is not None and task.typing:
             getattr(task, "__header__", _anything)(*item.args, **kwargs)
-        if like is not None:
-            args, kwargs = celery.hand_on(task, like.parent, item.args, kwargs, given)
-            return _copy(like, given["task_id"], args, kwargs, given["headers"])
         made = celery.order(name, item.args, kwargs, given)
         return made if isinstance(made, Order) else str(made.id)
     except SameJob as job:
@@ -117,33 +108,10 @@ def _answer(order: Order, refusal: Exception | None) -> Answer:
         return refusal.id
     if refusal is not None:
         return refusal if isinstance(refusal, CeleriacError) else unavailable(refusal)
-    published(order)
+    order.published()
     if order.parent:
-        told(order)
+        order.told()
     return order.id
-
-
-def _snapshot(order: Order | Answer) -> Order | None:
-    """Return the order as it is now: whoever listens to signals may change the one that is sent."""
-    if not isinstance(order, Order) or not isinstance(order.message.body, tuple):  # Celery's old protocol
-        return None
-    headers, properties, body, event = order.message
-    return replace(order, message=type(order.message)(dict(headers), dict(properties), body, event))
-
-
-def _copy(like: Order, id: str, args: Any, kwargs: Any, added: dict[str, Any]) -> Order:
-    headers, properties, (_, _, embed), event = like.message
-    own = {
-        **headers,
-        "id": id,
-        "argsrepr": brief(args) or saferepr(args),
-        "kwargsrepr": brief(kwargs) or saferepr(kwargs),
-    }
-    if headers["root_id"] == like.id:
-        own["root_id"] = id
-    message = type(like.message)(own, {**properties, "correlation_id": id}, (args, kwargs, dict(embed)), event)
-    options = {**like.options, "headers": added}
-    return Order(like.name, id, like.queue, message, options, like.ignored, like.result, like.parent)
 
 
 def _anything(*_: Any, **__: Any) -> None:

@@ -31,13 +31,14 @@ class Router(routes.Router):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._alone = len(self.routes) == 1 and maybe_evaluate(self.routes[0]) is route
+        #: the queue depends on the task and on what its caller says alone, not on routes of the user's
+        self.alone = len(self.routes) == 1 and maybe_evaluate(self.routes[0]) is route
 
     def route(
         self, options: dict[str, Any], name: str, args: Any = (), kwargs: Any = None, task_type: Any = None
     ) -> dict[str, Any]:
         """Return the options with their queue. Raises QueueNotFound."""
-        if not self._alone:
+        if not self.alone:
             routed: dict[str, Any] = super().route(options, name, args, kwargs, task_type)
             return routed
         queue = options.get("queue") or queue_of(task_type) or self.app.conf["task_default_queue"]

@@ -1,7 +1,7 @@
 """Speaks Celery's way of submitting: `delay`, canvas, beat, retries, HTTP, all of them come through `send_task`.
 
 1. What is handed on is added: who asks (`behalf`), a callback, files, what makes the job the same as another.
-2. Celery's router names the queue, Celery makes the message; they become an order.
+2. Celery's router names the queue, Celery makes the message; they become an order, and a mould for others like it.
 3. The order is queued in one round trip by a publisher of this app's own; Celery's signals are sent around it.
 
 Celery and kombu send themselves what is not for a list of ours, or comes with a producer or connection of its own.
@@ -13,7 +13,6 @@ import inspect
 import logging
 import os
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -29,6 +28,7 @@ from celeriac.queue.message import SAME_HEADER, encoded, made
 from celeriac.queue.publisher import Publisher, SameJob
 from celeriac.worker import behalf, unique, webhook
 from celeriac.worker.file import files_of, taken, takes_files
+from celeriac.worker.order import Moulds, Order, family, kind_of
 from celeriac.worker.result import AsyncResult
 from celeriac.worker.routing import AMQP, defaults, is_list
 from celeriac.worker.shown import brief
@@ -40,25 +40,13 @@ POSITIONAL = tuple(inspect.signature(Celery.send_task).parameters)[4:]
 #: Whoever brings one of these has Celery's own way; None is as good as nothing.
 FOREIGN = ("producer", "publisher", "connection", "router", "exchange", "exchange_type", "compression",
            "declare", "delivery_mode")  # fmt: skip
+#: What of the options is read again when the message is sent.
+SENDING = ("retry", "retry_policy")
 #: What Celery and kombu read themselves (celery/app/amqp.py); every other option is a property of the message.
 READ = {
     *FOREIGN, "queue", "routing_key", "event_dispatcher", "retry", "retry_policy", "serializer", "headers", "timeout",
     "confirm_timeout", "mandatory", "immediate", "argsrepr", "kwargsrepr", "origin", "now", "timezone",
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Order:
-    """A job on its way: Celery's message, the queue it goes to, what its caller said of sending and of the result."""
-
-    name: str
-    id: str
-    queue: str
-    message: Any
-    options: dict[str, Any]
-    ignored: bool | None
-    result: Any
-    parent: Any
 
 
 class Submitting(Celery):
@@ -68,6 +56,11 @@ class Submitting(Celery):
     amqp_cls: Any = AMQP
     _publisher: Publisher | None = None
     _origin = (0, "")
+
+    @cached_property
+    def moulds(self) -> Moulds:
+        """What this app's jobs have in common with others of their kind."""
+        return Moulds(self.conf.task_repr_maxlevels)
 
     @property
     def publisher(self) -> Publisher:
@@ -86,8 +79,12 @@ class Submitting(Celery):
     def sending(self) -> dict[str, Any]:
         """How Celery's settings say that a message is sent; read once, as Celery does."""
         conf = self.conf
-        policy = dict(conf.task_publish_retry_policy or {})
-        return {"retry": conf.task_publish_retry, "policy": policy, "compression": conf.task_compression}
+        return {
+            "retry": conf.task_publish_retry,
+            "policy": dict(conf.task_publish_retry_policy or {}),
+            "compression": conf.task_compression,
+            "inherits": conf.task_inherit_parent_priority,
+        }
 
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Submit a job, on behalf of the request or the job that does; every way of submitting comes through here."""
@@ -96,7 +93,7 @@ class Submitting(Celery):
             order = self.order(name, args, kwargs, options)
             if isinstance(order, Order):
                 self._send(order)
-                return told(order)
+                return order.told()
         except SameJob as job:
             return self.AsyncResult(job.id)
         return order
@@ -106,10 +103,24 @@ class Submitting(Celery):
         task = options.get("task_type") or self._tasks.get(name)  # type: ignore[attr-defined]
         parent = self.current_worker_task
         args, kwargs = self.hand_on(task, parent, args, kwargs, options)
-        made = self._is_ours(options) and self._ordered(
-            name, task, parent, args, kwargs, **(options if options.get("task_type") else {**defaults(task), **options})
-        )
-        return made or super().send_task(name, args, kwargs, **options)
+        given = options if options.get("task_type") else {**defaults(task), **options}
+        kind = self._kind(name, task, parent, given)
+        if mould := self.moulds.get(kind):
+            id, sender = given.get("task_id") or str(uuid.uuid4()), (self.origin, self.thread_oid)
+            result = given.get("result_cls") or self.AsyncResult
+            return mould.cast(name, id, args, kwargs, given["headers"], sender, result, parent)
+        made = self._ordered(name, task, parent, args, kwargs, **given) if self._is_ours(options) else None
+        if made is None:
+            return super().send_task(name, args, kwargs, **options)
+        self.moulds.take(kind, made, traced=given.get("add_to_parent", True))
+        made.headers.update(given["headers"])
+        return made
+
+    def _kind(self, name: str, task: Any, parent: Any, options: dict[str, Any]) -> Any:
+        alone = self.amqp.router.alone  # type: ignore[attr-defined]  # the stubs know Celery's own router
+        if signals.task_sent.receivers or not alone or (parent and self.sending["inherits"]):
+            return None
+        return kind_of(name, task, options)
 
     def _is_ours(self, options: dict[str, Any]) -> bool:
         if self.settings.transport != "celeriac" or self.sending["compression"] or self.conf["task_send_sent_event"]:
@@ -134,9 +145,9 @@ class Submitting(Celery):
         if expires is not None:
             options["expiration"] = _expiration(id, expires)
         if parent and not (root_id and parent_id):
-            root_id = root_id or parent.request.root_id or parent.request.id
-            parent_id = parent_id or parent.request.id
-            if self.conf["task_inherit_parent_priority"]:
+            root, above = family(parent, id)
+            root_id, parent_id = root_id or root, parent_id or above
+            if self.sending["inherits"]:
                 options.setdefault("priority", parent.request.delivery_info.get("priority"))
         options.setdefault("argsrepr", brief(args or ()))
         options.setdefault("kwargsrepr", brief(kwargs or {}))
@@ -149,29 +160,30 @@ class Submitting(Celery):
         )  # fmt: skip
         for stamp in options.pop("stamped_headers", None) or ():
             options.pop(stamp)
-        result = result_cls or self.AsyncResult
-        return Order(name, id, queue.name, message, options, ignore_result, result, parent if add_to_parent else None)
+        headers, properties, body, _ = message
+        properties |= {name: value for name, value in options.items() if name not in READ}
+        sending = {name: options[name] for name in SENDING if name in options}
+        return Order(
+            name, id, queue.name, headers, properties, body, sending, ignore_result, result_cls or self.AsyncResult,
+            parent if add_to_parent else None,
+        )  # fmt: skip
 
     def _send(self, order: Order) -> None:
         """Queue a job. Raises OperationalError, BrokerUnavailable, QueueFull, SameJob; then nothing was queued."""
-        options, sending = order.options, self.sending
-        policy = {**sending["policy"], **(options.get("retry_policy") or {})}
+        asked, sending = order.sending, self.sending
+        policy = {**sending["policy"], **(asked.get("retry_policy") or {})}
         message = self.message(order, policy)
         patient = celery_amqp._callback_publish_retry.get()  # type: ignore[attr-defined]  # missing in the stubs
-        if options.get("retry", None) is False or not (options.get("retry") or sending["retry"]):
+        if asked.get("retry", None) is False or not (asked.get("retry") or sending["retry"]):
             policy, patient = {}, False
         elif patient:
             policy["max_retries"] = celery_amqp._callback_publish_max_retries(policy, sending["policy"])  # type: ignore[attr-defined]
         self.publisher.publish(order.queue, message, policy, patient=patient)
-        published(order)
+        order.published()
 
     def message(self, order: Order, policy: dict[str, Any]) -> dict[str, Any]:
         """Return what travels, after whoever listens to `before_task_publish` has seen it."""
-        headers, properties, body, _ = order.message
-        headers.update(order.options.get("headers") or ())
-        for name, value in order.options.items():
-            if name not in READ:
-                properties[name] = value
+        headers, properties, body = order.headers, order.properties, order.body
         signals.before_task_publish.send(
             sender=order.name, body=body, exchange="", routing_key=order.queue, declare=[], headers=headers,
             properties=properties, retry_policy=policy,
@@ -213,18 +225,3 @@ def _expiration(id: str, expires: Any) -> float:
     if seconds < 0:
         logger.warning("Job %s is submitted %.0f s after the time at which it expires.", id, -seconds)
     return max(0.0, seconds)
-
-
-def published(order: Order) -> None:
-    """Send the signal that a job is queued."""
-    headers, _, body, _ = order.message
-    signals.after_task_publish.send(sender=order.name, body=body, headers=headers, exchange="", routing_key=order.queue)
-
-
-def told(order: Order) -> Any:
-    """Return what `apply_async` answers."""
-    result = order.result(order.id)
-    result.ignored = order.ignored
-    if order.parent:
-        order.parent.add_trail(result)
-    return result
