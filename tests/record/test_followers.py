@@ -15,7 +15,7 @@ from celeriac.job import Move, State
 from celeriac.store import dead, moves
 from tests.record.conftest import Lanes, Start
 from tests.record.desk import Desk, agrees, eventually
-from tests.record.test_same_id import ids_of
+from tests.record.test_after_parent import ids_of
 
 WAIT = 60
 
