@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.storm import Storm
 
-SECONDS = 45.0
+SECONDS = 60.0
 
 
 @pytest.mark.slow

@@ -1,0 +1,186 @@
+"""Who holds the lease of a job, and what becomes of its messages: each rule of the moves said as a sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from celery import chord
+
+from celeriac.job import Move, State
+from celeriac.store import moves, record
+from celeriac.store.scripts import script
+from tests.record.desk import Desk, agrees
+from tests.record.hand import LISTS, fetch, finish, ready, republish, take
+
+
+def lose(desk: Desk, token: str) -> list[tuple[str, bytes]]:
+    """Let the worker of this delivery die; return what was buried."""
+    return moves.put_back(desk.client, desk.space, [token], "worker lost", lost=True)
+
+
+def tombstone(desk: Desk, id: str) -> int:
+    """Return for how long an ended job is known (ms); -1 without end, -2 there is none."""
+    return int(desk.client.pttl(f"celeriac:gone:{id}"))
+
+
+# -- losses -----------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_dead_lettered_at_the_last_loss_allowed_and_not_before(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    for loss in range(1, own.space.max_losses):
+        assert lose(own, take(own).token) == []
+        assert (own.read(job.id).state, own.read(job.id).losses) == (State.QUEUED, loss)
+    [(buried, _)] = lose(own, take(own).token)
+    found = own.read(job.id)
+    assert (buried, found.state, found.losses) == (job.id, State.LOST, own.space.max_losses)
+    assert ready(own) == 0
+    agrees(own, job.id)
+
+
+def test_a_delivery_that_was_lost_before_it_began_does_not_count(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    [delivery] = fetch(own).deliveries
+    assert lose(own, delivery.token) == []
+    assert (own.read(job.id).losses, own.read(job.id).attempts, ready(own)) == (0, (), 1)
+
+
+def test_an_attempt_that_is_never_repeated_is_dead_lettered_at_its_first_loss(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    [delivery] = fetch(own).deliveries
+    assert moves.start(own.client, own.space, delivery.token, "w", 0.0, "", once=True) == "ok"
+    [(buried, _)] = lose(own, delivery.token)
+    assert (buried, own.state(job.id), ready(own)) == (job.id, State.LOST, 0)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_attempt_that_is_never_repeated_may_be_when_it_is_asked_for_again(own: Desk, lost: bool) -> None:
+    job = own.send("add", x=1, y=2)
+    [delivery] = fetch(own).deliveries
+    moves.start(own.client, own.space, delivery.token, "w", 0.0, "", once=True)
+    lose(own, delivery.token)
+    own.retry(job.id)
+    token = take(own).token
+    moves.put_back(own.client, own.space, [token], "worker lost" if lost else "worker stopped", lost=lost)
+    assert (own.state(job.id), own.read(job.id).losses, ready(own)) == (State.QUEUED, int(lost), 1)
+
+
+def test_a_lost_delivery_whose_job_was_published_again_is_dropped(own: Desk) -> None:
+    """A producer of its own asked for the next try beside it: that message alone runs."""
+    job = own.send("add", x=1, y=2)
+    first = take(own)
+    republish(own, job.id, 1)
+    assert lose(own, first.token) == []
+    assert (ready(own), own.read(job.id).losses, own.counter("dropped")) == (1, 0, 1)
+    [delivery] = fetch(own, 5).deliveries
+    assert json.loads(delivery.raw)["headers"]["retries"] == 1
+
+
+# -- fences -----------------------------------------------------------------------------------------------------
+
+
+def test_an_attempt_cannot_start_under_a_lease_that_is_not_the_jobs_present_one(own: Desk) -> None:
+    """It was fetched, and before it began the job ended and was published again under its id."""
+    job = own.send("add", x=1, y=2)
+    [old] = fetch(own).deliveries
+    finish(own, old.token, Move.FAIL, "FAILURE")
+    own.client.zadd(
+        "celeriac:inflight", {old.token: own.now() + 10_000}
+    )  # a heartbeat cannot do that: a move gone wrong
+    own.retry(job.id)
+    assert moves.start(own.client, own.space, old.token, "w", 0.0, "") == "late"
+    assert own.read(job.id).attempt == 1
+
+
+def test_the_attempt_of_the_last_run_cannot_end_the_next_one_before_it_is_fetched(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own).token
+    assert finish(own, token, Move.FAIL, "FAILURE") == "ok"
+    own.retry(job.id)
+    assert finish(own, token) == "late"
+    assert own.state(job.id) is State.QUEUED
+    assert own.meta(job.id) == {}
+
+
+def test_a_worker_that_hands_in_its_acknowledgements_with_a_fetch_has_given_them(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own).token
+    assert own.in_flight() == [token]
+    moves.fetch(own.client, own.space, 1, LISTS, [token])
+    assert own.in_flight() == []
+    assert own.client.hlen("celeriac:inflight:messages") == 0
+    assert own.client.pttl(f"celeriac:job:{job.id}") > 0  # nobody will tell how it ended
+
+
+# -- messages that were left behind -----------------------------------------------------------------------------
+
+
+def test_a_message_of_an_earlier_run_is_not_delivered_in_the_next_one(own: Desk) -> None:
+    """It has more retries than the message of this run: only the record knows that it is older."""
+    job = own.send("add", x=1, y=2)
+    take(own)
+    republish(own, job.id, 3)
+    old = own.client.lindex("celery", 0)
+    finish(own, take(own).token)
+    own.client.lpush("celery", old)  # it comes up again
+    republish(own, job.id, 0)
+    fetched = fetch(own, 5)
+    assert fetched.dropped == [old]
+    assert [json.loads(d.raw)["headers"]["retries"] for d in fetched.deliveries] == [0]
+
+
+def test_a_cancelled_job_that_is_asked_for_again_is_not_asked_to_stop(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own).token
+    own.cancel(job.id)
+    finish(own, token, Move.CANCELLED, "REVOKED")
+    own.retry(job.id)
+    assert own.read(job.id).cancel == ""
+    assert finish(own, take(own).token) == "ok"
+    assert own.state(job.id) is State.SUCCEEDED
+
+
+# -- tombstones -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "how", ["cancelled in its queue", "ended late", "put back after its end", "cancelled in a chord before its time"]
+)
+def test_the_tombstone_of_a_job_waits_for_its_message(own: Desk, how: str) -> None:
+    """Whatever its retention is: as long as the message is among the ready ones, it must not run again."""
+    if how == "cancelled in a chord before its time":
+        headers = [own.task("add").s(1, 1).set(countdown=50), own.task("add").s(2, 2)]
+        id = chord(headers, own.task("total").s()).apply_async().parent.results[0].id
+    else:
+        id = own.send("add", x=1, y=2).id
+    if how.startswith("cancelled"):
+        own.cancel(id)
+    elif how == "ended late":
+        token = take(own).token
+        moves.put_back(own.client, own.space, [token], "given back")
+        assert finish(own, token) == "ok"
+    else:
+        token = take(own).token
+        end = moves.Finish(id, Move.SUCCEED, int(token.rpartition(":")[2]), acknowledge=False)
+        moves.finish(own.client, own.space, end)
+        moves.put_back(own.client, own.space, [token], "given back")
+    assert tombstone(own, id) == -1
+    own.client.delete(f"celeriac:job:{id}")  # past its retention
+    assert id not in [delivery.token.rpartition(":")[0] for delivery in fetch(own, 5).deliveries]
+    assert tombstone(own, id) > 0
+
+
+def test_a_message_that_was_come_across_lets_the_tombstone_end(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    own.cancel(job.id)
+    assert len(fetch(own).dropped) == 1
+    assert tombstone(own, job.id) > 0
+    assert record.kept_message(own.client, own.space, job.id) is not None
+
+
+def test_a_purged_message_of_a_cancelled_job_lets_its_tombstone_end(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    own.cancel(job.id)
+    script("purge")(own.client, *own.space.head(), "celery", "celery", 5, "purged", "{}")
+    assert tombstone(own, job.id) > 0
