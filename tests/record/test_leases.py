@@ -113,6 +113,14 @@ def test_a_worker_that_hands_in_its_acknowledgements_with_a_fetch_has_given_them
     assert own.client.pttl(f"celeriac:job:{job.id}") > 0  # nobody will tell how it ended
 
 
+def test_a_job_whose_next_try_is_published_does_not_expire_with_the_acknowledgement_of_the_last(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own).token
+    republish(own, job.id, 1, token)
+    assert moves.settle(own.client, own.space, [token]) == 1
+    assert own.client.pttl(f"celeriac:job:{job.id}") == -1
+
+
 # -- messages that were left behind -----------------------------------------------------------------------------
 
 
