@@ -32,7 +32,10 @@ def __getattr__(name: str) -> Any:
 
 
 def _celery_settings() -> dict[str, Any]:
-    return {"worker_hijack_root_logger": True, "worker_redirect_stdouts": False}
+    soft = float(os.environ.get("CRASH_SOFT_STOP", "0"))
+    return {
+        "worker_hijack_root_logger": True, "worker_redirect_stdouts": False, "worker_soft_shutdown_timeout": soft,
+    }  # fmt: skip
 
 
 def write(*words: object) -> None:

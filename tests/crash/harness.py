@@ -138,12 +138,20 @@ class System:
         self.redis = redis.Redis.from_url(self.valkey.url, socket_timeout=10)
 
     def worker(
-        self, pool: str = "prefork", slots: int = 2, queues: str = "celery", url: str = "", **settings: Any
-    ) -> Worker:
-        """Start a worker and return it when it is ready; `settings` are its own, `url` another way to the broker."""
+        self, pool: str = "prefork", slots: int = 2, queues: str = "celery", url: str = "", soft: float = 0.0,
+        **settings: Any,
+    ) -> Worker:  # fmt: skip
+        """Start a worker and return it when it is ready.
+
+        `settings` are its own, `url` another way to the broker, `soft` the grace of a cold stop (s).
+        """
         name = f"w{len(self.workers)}"
         env = {f"CELERIAC_{k.upper()}": str(v) for k, v in {**self.settings, **settings}.items()}
-        env |= {"BROKER_URL": url or self.valkey.url, "CRASH_LEDGER": str(self.ledger.path)}
+        env |= {
+            "BROKER_URL": url or self.valkey.url,
+            "CRASH_LEDGER": str(self.ledger.path),
+            "CRASH_SOFT_STOP": str(soft),
+        }
         command = [
             sys.executable, "-m", "celery", "-A", "tests.crash.app", "worker", "-Q", queues, "-P", pool,
             "-c", str(slots), "-n", f"{name}@crash", "--loglevel", "INFO", "--without-gossip", "--without-mingle",

@@ -60,6 +60,50 @@ def test_jobs_longer_than_the_grace_are_back_in_the_queue_before_the_worker_is_g
     system.settled()
 
 
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [("prefork", ["QUIT"]), ("threads", ["QUIT"]), ("solo", ["QUIT"]), ("gevent", ["QUIT"]), ("prefork", ["INT", "INT"]),
+     ("threads", ["TERM", "QUIT"])],
+)  # fmt: skip
+def test_a_cold_stop_gives_back_at_once_what_runs_without_a_word_of_alarm(
+    system: System, pool: str, told: list[str]
+) -> None:
+    worker = system.worker(pool, 2, grace=600)
+    gate = system.gate()
+    held = {f"held{i}": system.submit("hold", f"held{i}", str(gate)) for i in range(4)}
+    running = 1 if pool == "solo" else 2
+    eventually(lambda: len(system.ledger.counts("start")) == running, "jobs running")
+    for turn, name in enumerate(told):
+        os.kill(worker.pid, signal.Signals[f"SIG{name}"])
+        worker.says("Cold shutdown" if turn or name == "QUIT" else "Warm shutdown")
+    assert worker.ended() == 1
+    assert system.redis.llen("celery") == 4
+    assert system.redis.zcard(f"{system.space.keys}inflight") == 0
+    assert {system.record(result.id)["state"] for result in held.values()} == {"queued"}
+    assert not any("losses" in system.record(result.id) for result in held.values())
+    assert "Traceback" not in worker.output
+    gate.touch()
+    system.worker("threads", 4)
+    system.finished(held)
+    assert all(result.get(timeout=20) == key for key, result in held.items())
+    assert sorted(system.ledger.counts("start").values()) == [1] * (4 - running) + [2] * running
+    system.settled()
+
+
+def test_a_cold_stop_waits_as_long_as_celerys_soft_stop_says(system: System) -> None:
+    worker = system.worker("threads", 2, grace=600, soft=600)
+    gate = system.gate()
+    result = system.submit("hold", "held", str(gate))
+    eventually(lambda: system.ledger.starts("held"), "the job running")
+    os.kill(worker.pid, signal.SIGQUIT)
+    worker.says("Cold shutdown")
+    gate.touch()
+    assert worker.ended() == 1
+    assert result.get(timeout=20) == "held"
+    assert system.ledger.starts("held") == 1
+    system.settled()
+
+
 def children(worker: Worker) -> list[int]:
     """Return the processes of the worker's pool."""
     path = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
@@ -24,6 +25,7 @@ NotSubmitted = OperationalError
 #: Celery finds its pools by name here; `-P prefork` and `-P threads` give ours.
 FORKS = "celeriac.worker.carry:ForkPool"
 THREADS = "celeriac.worker.pool:ThreadPool"
+WORKER = "celeriac.worker.cold:Worker"
 REQUEST = "celeriac.worker.request:Request"
 
 
@@ -35,6 +37,11 @@ class CeleryApp(Submitting):
     jobs: Registry
     #: What a worker does beside its jobs once it is ready; each returns what `stop()` ends, or None.
     beside: list[Callable[[], Any]]
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802  # Celery's name
+        """What `celery worker` runs."""
+        return self.subclass_with_self(WORKER) if self.settings.transport == "celeriac" else super().Worker
 
 
 def make_celery(app: Flask, settings: Settings) -> CeleryApp:

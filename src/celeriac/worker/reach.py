@@ -32,7 +32,7 @@ class ForbiddenAddress(CeleriacError):
     """This address must not be called."""
 
     status = 422
-    title = "ForbiddenAddress address"
+    title = "Forbidden address"
 
 
 class Unreachable(CeleriacError):

@@ -1,8 +1,9 @@
 """Speaks Celery's signals: a worker that is asked to stop ends within its grace, and loses nothing.
 
 1. SIGTERM: Celery stops consuming and waits for what runs; a native thread starts to count.
-2. Everything done in time: Celery exits by itself, the thread with it.
-3. Grace over: pool children end, every delivery goes back to its queue, what is finished is written, the process ends.
+2. SIGQUIT, or Ctrl-C twice (cold.py): the same, with the grace that Celery's soft stop has, or with none.
+3. Everything done in time: Celery exits by itself, the thread with it.
+4. Grace over: pool children end, every delivery goes back to its queue, what is finished is written, the process ends.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ FLUSH = 2.0  # seconds for the last writes
 
 
 def install(app: Any) -> None:
-    """Bound the stop of this app's workers by `CELERIAC_GRACE`."""
+    """Bound the stop of this app's workers by `CELERIAC_GRACE`, or by what a cold stop has."""
 
-    def stopping(**_: Any) -> None:
+    def stopping(how: str, exitcode: int, **_: Any) -> None:
         kept = process_of(app)
+        grace = app.conf.worker_soft_shutdown_timeout if how == "Cold" else settings_of(app).grace
         if kept.table is not None:
             kept.table.wake()  # the consumer sees at once that it is to stop
-            native.start(lambda: _end(kept.table, kept.writer, settings_of(app).grace))
+            native.start(lambda: _end(kept.table, kept.writer, grace, exitcode))
 
     def stopped(**_: Any) -> None:
         kept = process_of(app)
@@ -45,9 +47,9 @@ def install(app: Any) -> None:
     signals.worker_shutting_down.connect(stopping, weak=False, dispatch_uid=f"celeriac-stop-{id(app)}")
 
 
-def _end(table: Any, writer: Any, grace: float) -> None:
+def _end(table: Any, writer: Any, grace: float, exitcode: int) -> None:
     native.sleep(grace)
-    logger.warning("The grace of %s s is over: unfinished jobs go back to their queues.", grace)
+    logger.warning("The grace of %g s is over: unfinished jobs go back to their queues.", grace)
     table.closed = True  # from now on a child's end is ours, not a loss
     for child in active_children():
         os.kill(child.pid, signal.SIGKILL)
@@ -59,7 +61,7 @@ def _end(table: Any, writer: Any, grace: float) -> None:
     except (RedisError, OSError) as error:
         logger.warning("Redis is away: unfinished jobs run again when their leases end. %s", error)
     logging.shutdown()
-    os._exit(0)
+    os._exit(exitcode)
 
 
 def _leave(table: Any) -> None:
