@@ -62,7 +62,7 @@ def test_jobs_longer_than_the_grace_are_back_in_the_queue_before_the_worker_is_g
 
 @pytest.mark.parametrize(
     ("pool", "told"),
-    [("prefork", ["QUIT"]), ("threads", ["QUIT"]), ("solo", ["QUIT"]), ("gevent", ["QUIT"]), ("prefork", ["INT", "INT"]),
+    [*((pool, ["QUIT"]) for pool in ("prefork", "threads", "solo", "gevent")), ("prefork", ["INT", "INT"]),
      ("threads", ["TERM", "QUIT"])],
 )  # fmt: skip
 def test_a_cold_stop_gives_back_at_once_what_runs_without_a_word_of_alarm(

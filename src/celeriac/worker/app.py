@@ -9,13 +9,14 @@ from typing import Any
 from celery import Celery
 from celery import concurrency as pools
 from celery.exceptions import OperationalError
+from celery.utils.imports import symbol_by_name
 from flask import Flask
 
 from celeriac import queue
 from celeriac.config import Settings
 from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
-from celeriac.worker import capture, carry, stop, telling, webhook
+from celeriac.worker import capture, prefork, stop, telling, webhook
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.routing import queue_of
 from celeriac.worker.submitting import Submitting
@@ -23,9 +24,9 @@ from celeriac.worker.submitting import Submitting
 #: What `apply_async` raises when the broker did not take the message.
 NotSubmitted = OperationalError
 #: Celery finds its pools by name here; `-P prefork` and `-P threads` give ours.
-FORKS = "celeriac.worker.carry:ForkPool"
-THREADS = "celeriac.worker.pool:ThreadPool"
-WORKER = "celeriac.worker.cold:Worker"
+FORKS = "celeriac.worker.prefork:ForkPool"
+THREADS = "celeriac.worker.threads:ThreadPool"
+WORKER = "celeriac.worker.program:Worker"
 REQUEST = "celeriac.worker.request:Request"
 
 
@@ -41,7 +42,9 @@ class CeleryApp(Submitting):
     @cached_property
     def Worker(self) -> Any:  # noqa: N802  # Celery's name
         """What `celery worker` runs."""
-        return self.subclass_with_self(WORKER) if self.settings.transport == "celeriac" else super().Worker
+        if self.settings.transport == "stock":
+            return super().Worker
+        return self.subclass_with_self(symbol_by_name(WORKER))
 
 
 def make_celery(app: Flask, settings: Settings) -> CeleryApp:
@@ -58,7 +61,7 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         celery.steps["consumer"].add("celeriac.worker.leases:Leases")
         capture.install(celery)
         stop.install(celery)
-        carry.install(celery)
+        prefork.install(celery)
         celery.beside.append(lambda: telling.Teller(celery).start())
         celery.steps["worker"].add("celeriac.worker.beside:Beside")
         pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """Speaks Celery's signals: a worker that is asked to stop ends within its grace, and loses nothing.
 
 1. SIGTERM: Celery stops consuming and waits for what runs; a native thread starts to count.
-2. SIGQUIT, or Ctrl-C twice (cold.py): the same, with the grace that Celery's soft stop has, or with none.
+2. SIGQUIT, or Ctrl-C twice (program.py): the same, with the grace that Celery's soft stop has, or with none.
 3. Everything done in time: Celery exits by itself, the thread with it.
 4. Grace over: pool children end, every delivery goes back to its queue, what is finished is written, the process ends.
 """

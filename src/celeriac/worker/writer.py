@@ -3,7 +3,7 @@
 1. `begin` notes a start; a tiny job ends before it is written, and its start travels with its end.
 2. `say` and `progress` are buffered and written at most every 50 ms, in one pipeline for all jobs of the process.
 3. `end` is written at once: by this thread of its own, together with all that wait with it (`grouped`). A child of the
-   prefork pool hands it to its parent's writer (`handed`, see carry.py), or writes it itself where others await it.
+   prefork pool hands it to its parent's writer (`handed`, see prefork.py), or writes it itself where others await it.
 4. The replies tell which jobs were asked to stop, or are not ours any more: `check` raises in them.
 
 While Redis is away everything waits here: ends are kept until they are written, log lines are dropped beyond a bound.

@@ -110,7 +110,7 @@ def install(app: Any) -> None:
         for task in app.tasks.values():
             task.__trace__ = traced(app, task.__trace__)
 
-    signals.worker_process_init.connect(surround, weak=False, dispatch_uid=f"celeriac-carry-{id(app)}")
+    signals.worker_process_init.connect(surround, weak=False, dispatch_uid=f"celeriac-prefork-{id(app)}")
 
 
 def traced(app: Any, trace: Callable[..., Any]) -> Callable[..., Any]:
