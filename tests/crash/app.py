@@ -68,6 +68,14 @@ def hold(key: str, gate: str) -> str:
     return key
 
 
+@job(rate_limit="20/s")
+def paced(key: str) -> str:
+    """Run at most so often in one worker."""
+    write("start", key)
+    write("end", key)
+    return key
+
+
 @job
 def poison(key: str, whom: str = "self") -> None:
     """Kill the process that runs it, or the worker that it belongs to, at every attempt."""

@@ -19,6 +19,7 @@ from kombu.transport import redis as kombu_redis
 from celeriac.queue.delivering import Delivering
 from celeriac.queue.publishing import Publishing
 from celeriac.queue.qos import QoS
+from celeriac.queue.received import Message
 from celeriac.store import clients, moves
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
     """A channel of ours; see the module's five steps."""
 
     QoS = QoS
+    Message = Message
     lease = 20.0
     max_losses = 3
     retention = 86400.0
@@ -190,9 +192,17 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
             self.connection.cycle.wake()
 
     def freed(self) -> None:
-        """A slot is free: look again. The event loop's own thread does so by itself, before it waits."""
-        if self.connection is not None and not self.connection.cycle.in_loop_thread:
-            self.connection.cycle.wake()
+        """A slot is free: the thread that freed it takes the next message itself, or else the event loop looks again.
+
+        The loop's own thread does so before it waits.
+        """
+        cycle = self.connection.cycle if self.connection is not None else None
+        if cycle is None or cycle.in_loop_thread:
+            return
+        if cycle.in_loop and self._surplus:
+            self._deliver_here()
+        if not self._surplus:
+            cycle.wake()
 
     # -- the rest ---------
 

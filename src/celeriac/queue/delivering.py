@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections import deque
 from functools import cached_property
@@ -15,6 +17,8 @@ from typing import Any
 from celeriac.queue import message as envelope
 from celeriac.queue.table import Table, table
 from celeriac.store import clients, moves
+
+logger = logging.getLogger(__name__)
 
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)  # also what kombu makes of it
 
@@ -47,6 +51,7 @@ class Delivering:
             self._surplus: deque[moves.Delivery] = deque()
             self._surplus_since = 0.0
             self._ahead = 1
+            self._delivering = threading.RLock()
             return
         self.table.add(d.token for d in deliveries if d.token)
         with self.table.lock:
@@ -54,22 +59,30 @@ class Delivering:
             self._surplus.extend(deliveries)
 
     def deliver(self, limit: int | None = None) -> int:
-        """Hand over what is in stock while slots are free; return how many."""
+        """Hand over what is in stock while slots are free; return how many. Called by one thread at a time."""
         handed = 0
-        while self._surplus and (limit is None or handed < limit) and self.qos.can_consume():
-            with self.table.lock:
-                delivery = self._surplus.popleft() if self._surplus else None
-            if delivery is None:
-                break
-            try:
-                handed += self._hand_over(delivery)
-            except BaseException:
-                if delivery.token not in self.qos._delivered:  # nobody has it: it must not stay leased for ever
-                    self.table.give_up([delivery.token])
-                raise
-            if not self._surplus:  # the whole batch went in time: the next may be larger
-                self._ahead = min(max(1, self._ahead * 2), max(1, self.batch))
+        with self._delivering:
+            while self._surplus and (limit is None or handed < limit) and self.qos.can_consume():
+                with self.table.lock:
+                    delivery = self._surplus.popleft() if self._surplus else None
+                if delivery is None:
+                    break
+                try:
+                    handed += self._hand_over(delivery)
+                except BaseException:
+                    if delivery.token not in self.qos._delivered:  # nobody has it: it must not stay leased for ever
+                        self.table.give_up([delivery.token])
+                    raise
+                if not self._surplus:  # the whole batch went in time: the next may be larger
+                    self._ahead = min(max(1, self._ahead * 2), max(1, self.batch))
         return handed
+
+    def _deliver_here(self) -> None:
+        """Hand over one message on a job's thread, whose job has ended well whatever becomes of this one."""
+        try:
+            self.deliver(1)
+        except Exception:
+            logger.exception("A message could not be handed over; it goes back to its queue.")
 
     def _hand_over(self, delivery: moves.Delivery) -> bool:
         payload = self._payload(delivery)

@@ -15,7 +15,7 @@ class QoS(virtual.QoS):
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge: never again delivered, and sent with the next fetch or tick."""
         self.channel.table.ack(delivery_tag)
-        super().ack(delivery_tag)
+        self._delivered.pop(delivery_tag, None)
         self.channel.freed()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
@@ -26,13 +26,12 @@ class QoS(virtual.QoS):
             table.send_back([Return(delivery_tag, "worker lost" if lost else "given back", lost, not lost)])
         else:
             table.send_back([Return(delivery_tag, "rejected", bury=True)])
-        virtual.QoS.ack(self, delivery_tag)
+        self._delivered.pop(delivery_tag, None)
         self.channel.send_returns()
         self.channel.freed()
 
     def restore_unacked(self, client: Any = None) -> list[Any]:
         """Give back what never began; running jobs keep their lease and can still be acknowledged."""
-        self._flush()
         table = self.channel.table
         table.give_up(table.unbegun(self._delivered))
         self._delivered.clear()

@@ -59,16 +59,15 @@ class Table:
 
         `once`: its consumer acknowledges before the end; the lease is kept until then, for its loss to be seen.
         """
-        with self.lock:
-            if token in self._held:
-                self._held[token].begun = True
-                self._held[token].once = once
+        held = self._held.get(token)
+        if held is not None:
+            held.begun, held.once = True, once
 
     def hand(self, token: str) -> None:
         """Note that the delivery goes to the pool."""
-        with self.lock:
-            if token in self._held:
-                self._held[token].handed = True
+        held = self._held.get(token)
+        if held is not None:
+            held.handed = True
 
     def lose(self, token: str) -> None:
         """Note that the process which ran it died: giving it back counts as a lost attempt."""
@@ -86,7 +85,9 @@ class Table:
             self._held.pop(token, None)
 
     def ack(self, token: str) -> None:
-        """End a delivery; the server hears of it with the next fetch or tick."""
+        """End a delivery; the server hears of it with the next fetch or tick, if it has not with the job's end."""
+        if token not in self._held:
+            return
         with self.lock:
             held = self._held.get(token)
             if held is not None and not held.once:

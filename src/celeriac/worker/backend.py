@@ -11,8 +11,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -23,7 +21,7 @@ from celery.utils.serialization import UnpickleableExceptionWrapper, ensure_seri
 from celeriac.job import Move
 from celeriac.store import moves
 from celeriac.worker.meta import MetaMixin, error_of, kind_of
-from celeriac.worker.process import space_of, writer_of
+from celeriac.worker.process import process_of, space_of, writer_of
 from celeriac.worker.writer import LOG_CAP, Writer
 
 ENDS = {
@@ -56,7 +54,7 @@ class RecordMixin(MetaMixin):
 
     @property
     def writer(self) -> Writer:
-        return writer_of(self.app, self.client)
+        return process_of(self.app).writer or writer_of(self.app, self.client)
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Open nothing: most submitters never wait."""
@@ -75,7 +73,7 @@ class RecordMixin(MetaMixin):
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
-        with _accepted(task_id):
+        with _Accepted(task_id):
             if not _stores(request, store_result):
                 self._end(task_id, Move.SUCCEED, "", request, store=False)
             super().mark_as_done(task_id, result, request, store_result, state)  # type: ignore[misc]
@@ -89,7 +87,7 @@ class RecordMixin(MetaMixin):
         store_result: bool = True,
         **kw: Any,
     ) -> None:
-        with _accepted(task_id):
+        with _Accepted(task_id):
             if not store_result:
                 error = error_of(self.encode_result(exc, states.FAILURE), traceback)  # type: ignore[attr-defined]
                 self._end(task_id, Move.FAIL, "", request, error=error, store=False)
@@ -103,7 +101,7 @@ class RecordMixin(MetaMixin):
         store_result: bool = True,
         state: str = states.REVOKED,
     ) -> None:
-        with _accepted(task_id):
+        with _Accepted(task_id):
             if not store_result:
                 self._end(task_id, Move.CANCELLED, "", request, reason=reason, store=False)
             super().mark_as_revoked(task_id, reason, request, store_result, state)  # type: ignore[misc]
@@ -128,7 +126,7 @@ class RecordMixin(MetaMixin):
         meta = self.get_task_meta(request.id, cache=False)  # type: ignore[attr-defined]
         state = meta["status"]
         if state == states.FAILURE:
-            with _accepted(TOLD + request.id):
+            with _Accepted(TOLD + request.id):
                 super().mark_as_failure(request.id, meta["result"], request=request)  # type: ignore[misc]
         elif state in states.READY_STATES and request.chord:
             self.on_chord_part_return(request, state, meta["result"])  # type: ignore[attr-defined]
@@ -137,6 +135,8 @@ class RecordMixin(MetaMixin):
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         """Store what became of an attempt. Celery would try again what fails here: the writer does so itself."""
+        if state == states.STARTED and lease_of(request) and self._begins(request):
+            return result
         result = self.encode_result(result, state)  # type: ignore[attr-defined]
         self._store_result(task_id, result, state, traceback, request)
         return result
@@ -145,8 +145,6 @@ class RecordMixin(MetaMixin):
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         token = lease_of(request)
-        if state == states.STARTED and token and self._begins(request):
-            return result
         meta = self.meta_of(task_id, result, state, traceback, request)
         move = ENDS.get(state)
         if move is None:
@@ -232,13 +230,15 @@ def _is_awaited(request: Any, move: Move) -> bool:
     return move is not Move.RETRY and any(getattr(request, name, None) for name in names)
 
 
-@contextmanager
-def _accepted(task_id: str) -> Iterator[None]:
-    """Leave off when the end of this job is refused."""
-    reset = _ending.set(task_id)
-    try:
-        yield
-    except Refused:
-        pass
-    finally:
-        _ending.reset(reset)
+class _Accepted:
+    """Leaves off when the end of this job is refused."""
+
+    def __init__(self, task_id: str) -> None:
+        self._task_id = task_id
+
+    def __enter__(self) -> None:
+        self._reset = _ending.set(self._task_id)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        _ending.reset(self._reset)
+        return kind is Refused

@@ -1,6 +1,6 @@
 """Speaks Celery and logging: what a job prints, logs or warns becomes lines of its log.
 
-1. `attempt` surrounds the run of user code: it notes the start and makes the attempt the current one of this thread.
+1. `Attempt` surrounds the run of user code: it notes the start and makes the attempt the current one of this thread.
 2. A handler beside Celery's own sees every log record, a stream before stdout every print; both pass it on.
 3. Each line is JSON: `t` (epoch milliseconds), `l` (level), `m` (text): no text can forge another line.
 """
@@ -12,8 +12,6 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -29,23 +27,32 @@ LINE_LIMIT = 2000  # characters of one line
 current: ContextVar[Running | None] = ContextVar("current", default=None)
 
 
-@contextmanager
-def attempt(app: Any, request: Any, tracked: bool, once: bool) -> Iterator[None]:
-    """Run user code as an attempt of the job, its only one if `once`; raise JobCancelled when it must not run."""
-    token = lease_of(request)
-    if not token:  # eager, or under a stock transport
-        yield
-        return
-    redelivered = bool((request.delivery_info or {}).get("redelivered"))
-    running = writer_of(app).begin(token, request.hostname or "", tracked, redelivered, once)
-    reset = current.set(running)
-    try:
-        yield
-    finally:
-        current.reset(reset)
-        for level, text in running.unfinished.items():
+class Attempt:
+    """Surrounds user code that runs as an attempt of the job, its only one if `once`."""
+
+    __slots__ = ("_reset", "_running", "_writer", "app", "once", "request", "tracked")
+
+    def __init__(self, app: Any, request: Any, tracked: bool, once: bool) -> None:
+        self.app, self.request, self.tracked, self.once = app, request, tracked, once
+        self._running: Running | None = None
+
+    def __enter__(self) -> None:
+        """Raises JobCancelled when it must not run."""
+        request, token = self.request, lease_of(self.request)
+        if not token:  # eager, or under a stock transport
+            return
+        self._writer = writer_of(self.app)
+        redelivered = bool((request.delivery_info or {}).get("redelivered"))
+        self._running = self._writer.begin(token, request.hostname or "", self.tracked, redelivered, self.once)
+        self._reset = current.set(self._running)
+
+    def __exit__(self, *_: object) -> None:
+        if self._running is None:
+            return
+        current.reset(self._reset)
+        for level, text in self._running.unfinished.items():
             if text:  # printed without a newline at its end
-                writer_of(app).say(running, _line(level, text))
+                self._writer.say(self._running, _line(level, text))
 
 
 class JobLines(logging.Handler):

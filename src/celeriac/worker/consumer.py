@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from celery.app.task import Context
@@ -35,16 +36,22 @@ class Consumer(CeleryConsumer):
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """Look at the body before Celery does, and let a thread that is done acknowledge by itself."""
         handle: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)
-        strategies, callbacks = self.strategies, self.on_task_message
+        strategies, callbacks, loop_thread = self.strategies, self.on_task_message, get_ident()
 
         def on_task_received(message: Any) -> Any:
             problem = _problem(message)
-            if problem is not None:
-                return self.on_decode_error(message, problem)
             named = isinstance(message.headers, dict) and message.headers.get("task")
             strategy = strategies.get(named) if named else None
-            if strategy is None or (self.restart_count and not self._maximum_prefetch_restored):
-                return handle(message)  # an old protocol, an unknown task; after a reconnect Celery counts
+            if self.restart_count and not self._maximum_prefetch_restored:
+                strategy = None  # after a reconnect Celery counts
+            plain = strategy is not None and problem is None and self._needs_no_timer(message)
+            if get_ident() != loop_thread and not plain:
+                self.call_soon(on_task_received, message)
+                return message.channel.wake()
+            if problem is not None:
+                return self.on_decode_error(message, problem)
+            if strategy is None:
+                return handle(message)  # an old protocol, an unknown task
             reject = partial(self.call_soon_ack, message.reject_log_error)
             try:
                 strategy(message, None, message.ack_log_error, reject, callbacks)
@@ -52,6 +59,10 @@ class Consumer(CeleryConsumer):
                 self.on_invalid_task(None, message, error)
 
         return on_task_received
+
+    def _needs_no_timer(self, message: Any) -> bool:
+        """Whether Celery runs it at once: its timers belong to the event loop's thread."""
+        return not message.headers.get("eta") and not self.task_buckets[message.headers["task"]]
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         self._give_up(message, exc)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from celeriac.worker.process import settings_of
 
 MESSAGE_LIMIT = 2000  # characters of an error's message that the record keeps
 TRACEBACK_LIMIT = 20000
+ENCODE = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode  # `json.dumps` would make one for each text
 
 
 class MetaMixin:
@@ -25,6 +26,11 @@ class MetaMixin:
     @cached_property
     def _says_more(self) -> bool:
         return bool(self.app.conf.result_extended)
+
+    @cached_property
+    def _zone(self) -> tzinfo:
+        zone: tzinfo = self.app.timezone
+        return zone
 
     def _get_result_meta(
         self,
@@ -39,7 +45,7 @@ class MetaMixin:
         if not format_date or encode or self._says_more:
             meta: dict[str, Any] = super()._get_result_meta(result, state, traceback, request, format_date, encode)  # type: ignore[misc]
             return meta
-        done = datetime.now(UTC).astimezone(self.app.timezone).isoformat() if state in states.READY_STATES else None
+        done = datetime.now(self._zone).isoformat() if state in states.READY_STATES else None
         children = self.current_task_children(request)  # type: ignore[attr-defined]
         meta = {"status": state, "result": result, "traceback": traceback, "children": children, "date_done": done}
         for name, field in (("group_id", "group"), ("parent_id", "parent_id")):
@@ -52,7 +58,7 @@ class MetaMixin:
         meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
         meta["task_id"] = task_id
         try:
-            text = json.dumps(meta, allow_nan=False, separators=(",", ":"))
+            text = ENCODE(meta)
         except ValueError as error:
             if state == states.SUCCESS:
                 raise EncodeError(f"The result is not JSON: {error}") from error

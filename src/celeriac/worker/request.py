@@ -32,6 +32,7 @@ class Request(CeleryRequest):
         if not kwargs.get("decoded"):
             kwargs |= {"body": message.payload, "decoded": True}
         super().__init__(message, *args, **kwargs)
+        self.table = process_of(self.app).table
         request = self._request_dict
         if request.get("headers") is None:  # Celery would find them out by asking for each name of its own
             request["headers"] = {name: value for name, value in message.headers.items() if name not in CELERYS}
@@ -46,9 +47,8 @@ class Request(CeleryRequest):
 
     def revoked(self) -> bool:
         """Whether it must not run; asked on the way to the pool."""
-        table = process_of(self.app).table
-        if table is not None:
-            table.hand(self.token)
+        if self.table is not None:
+            self.table.hand(self.token)
         return bool(super().revoked())
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
@@ -61,9 +61,8 @@ class Request(CeleryRequest):
 
         A job that acknowledges early keeps its lease as well: with its worker it ends as lost, it is not forgotten.
         """
-        table = process_of(self.app).table
-        if table is not None:
-            table.begin(self.token, once=not self.task.acks_late)
+        if self.table is not None:
+            self.table.begin(self.token, once=not self.task.acks_late)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Over its hard limit it has failed once, whether the pool tells of the limit first or of the process."""
@@ -90,7 +89,7 @@ class Request(CeleryRequest):
         super().on_failure(exc_info, send_failed_event, return_ok)
 
     def _note_loss(self) -> None:
-        table = process_of(self.app).table
+        table = self.table
         if table is None or table.closed or not self.task.acks_late:
             return
         moves.start(self.task.backend.client, space_of(self.app), self.token, self.hostname, 0.0, "")

@@ -18,7 +18,7 @@ from celeriac.registry import TaskSpec, describe
 from celeriac.registry.body import parse, parse_object
 from celeriac.registry.value import JSON
 from celeriac.worker.backend import lease_of
-from celeriac.worker.capture import attempt
+from celeriac.worker.capture import Attempt
 from celeriac.worker.file import files_of, holds_files, told
 from celeriac.worker.many import Answer, Item, options_of, send_many
 from celeriac.worker.process import writer_of
@@ -122,12 +122,13 @@ class JobTask(Task[P, R]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function: checked and in an app context for the worker, as a plain call for anyone else."""
-        if self.request.called_directly:
+        request = self.request
+        if request.called_directly:
             return super().__call__(*args, **kwargs)
         with self.app.flask.app_context():
             try:
-                tracked = bool(self.track_started and not self._ignored)
-                with attempt(self.app, self.request, tracked, once=not self.acks_late):
+                tracked = bool(self.track_started and not self._is_ignored(request))
+                with Attempt(self.app, request, tracked, once=not self.acks_late):
                     if self.spec is not None:
                         args, kwargs = (), self.spec.load(kwargs, args)
                     return self._told(self.run(*args, **kwargs))
@@ -160,10 +161,9 @@ class JobTask(Task[P, R]):
         owner = getattr(self.request, "celeriac_owner", None) or ""
         return told(result, files_of(self.app.settings), owner, str(self.request.id))
 
-    @property
-    def _ignored(self) -> bool:
-        """Whether nobody wants the result: as this submission says, else as the task does."""
-        return bool(self.request.__dict__.get("ignore_result", self.ignore_result))
+    def _is_ignored(self, request: Any) -> bool:
+        """Return whether nobody wants the result: as this submission says, else as the task does."""
+        return bool(request.__dict__.get("ignore_result", self.ignore_result))
 
     def _leave(self, error: BaseException) -> None:
         """See to the ends of which Celery tells our backend nothing, and to `sys.exit()`, which is a failure."""
@@ -174,7 +174,7 @@ class JobTask(Task[P, R]):
             backend.note_end(request, Move.REPLACE)
         elif isinstance(error, Ignore):
             backend.mark_as_revoked(request.id, f"ignored: {error}".rstrip(": "), request=request)
-        elif isinstance(error, Retry) and self._ignored and not self.store_errors_even_if_ignored:
+        elif isinstance(error, Retry) and self._is_ignored(request) and not self.store_errors_even_if_ignored:
             backend.note_end(request, Move.RETRY)
         elif type(error) is SystemExit and not (isinstance(error.code, int) and error.code < 0):
             raise RuntimeError(f"The job called sys.exit({error.code!r}).") from error

@@ -78,8 +78,9 @@ class ThreadPool(TaskPool):
         """Run `target` in a thread; `soft_timeout` and `timeout` (s) start with it, not with its queueing."""
         soft = options.get("soft_timeout") or self.options.get("soft_timeout")
         hard = options.get("timeout") or self.options.get("timeout")
-        limited = partial(run_limited, target, soft, hard)
-        self.threads.submit(partial(apply_target, limited, args, kwargs, callback, accept_callback))
+        if soft or hard:
+            target = partial(run_limited, target, soft, hard)
+        self.threads.submit(partial(apply_target, target, args, kwargs, callback, accept_callback))
 
     def _get_info(self) -> Any:
         base: dict[str, Any] = BasePool._get_info(self)  # type: ignore[attr-defined]

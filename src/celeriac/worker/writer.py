@@ -99,16 +99,16 @@ class Writer:
 
         Returns `ok`, `done` (it had ended before) or `late`; '' when it is written soon, unless `at_once`.
         """
+        now = time.monotonic()
         with self._wake:
             running = self._running.pop(token, None)
             report = None
             if running is not None:
-                end.ago = time.monotonic() - running.since
+                end.ago = now - running.since
                 report = None if running.silent else running.report()
             if self.grouped and end.acknowledge:
                 self.finished(token)
-            now, before = time.monotonic(), self._ended
-            self._ended = now
+            before, self._ended = self._ended, now
             if self.grouped and not at_once and (self._ends or self._pipe.locked() or now - before < QUIET):
                 self._enqueue((report, end))
                 return ""
@@ -182,11 +182,18 @@ class Writer:
         self._wake.notify()
 
     def _ensure_thread(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="celeriac-writer", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
+        try:
+            self._write_on()
+        finally:
+            with self._wake:
+                self._thread = None
+
+    def _write_on(self) -> None:
         """Write what is new; after `close` what is left, then end."""
         last = False
         while not last:
