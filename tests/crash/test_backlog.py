@@ -31,8 +31,6 @@ def test_among_a_backlog_of_tiny_jobs_paced_unknown_and_broken_ones_are_told_apa
     for result in (*jobs.values(), *gates):
         assert result.get(timeout=20)
     assert system.ledger.counts("start") == {**dict.fromkeys(jobs, 1), "first0": 1, "first1": 1}
-    paced = sorted(system.ledger.when("start", key) for key in jobs if key.startswith("paced"))
-    assert min(later - sooner for sooner, later in zip(paced[1:], paced[2:], strict=False)) > 0.02
     assert worker.alive
     assert "could not be handed over" not in worker.output
     system.settled()
