@@ -77,6 +77,28 @@ def test_a_lost_delivery_whose_job_was_published_again_is_dropped(own: Desk) -> 
     assert json.loads(delivery.raw)["headers"]["retries"] == 1
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_job_that_was_asked_to_stop_ends_as_cancelled_when_its_delivery_comes_back(own: Desk, lost: bool) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own).token
+    assert own.cancel(job.id) == "cancelling"
+    moves.put_back(own.client, own.space, [token], "worker lost" if lost else "worker stopped", lost=lost)
+    found = own.read(job.id)
+    assert (found.state, found.reason, ready(own)) == (State.CANCELLED, "by hand", 0)
+    agrees(own, job.id)
+
+
+def test_a_retry_that_waits_never_runs_when_its_attempt_ended_otherwise(own: Desk) -> None:
+    """It was over its time limit after it had published its retry."""
+    job = own.send("add", x=1, y=2)
+    token = take(own).token
+    republish(own, job.id, 1, token, countdown=50)
+    assert finish(own, token, Move.FAIL, "FAILURE") == "ok"
+    own.client.zadd("celeriac:delayed", {f"{job.id}:1": 1})
+    assert fetch(own, 5).deliveries == []
+    assert (own.state(job.id), own.client.zcard("celeriac:delayed")) == (State.FAILED, 0)
+
+
 # -- fences -----------------------------------------------------------------------------------------------------
 
 
