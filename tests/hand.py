@@ -32,7 +32,7 @@ class Hand:
     def end(self, token: str, move: Move = Move.SUCCEED, result: object = None, error: str = "") -> str:
         """End a job that was started."""
         id, _, fence = token.rpartition(":")
-        word = {Move.SUCCEED: "SUCCESS", Move.FAIL: "FAILURE"}.get(move, "REVOKED")
+        word = {Move.SUCCEED: "SUCCESS", Move.FAIL: "FAILURE", Move.RETRY: "RETRY"}.get(move, "REVOKED")
         meta = json.dumps({"status": word, "result": result, "task_id": id})
         said = json.dumps({"type": "ValueError", "message": error, "traceback": "line 1"}) if error else ""
         return moves.finish(

@@ -12,7 +12,7 @@ from celery.result import AsyncResult
 from celeriac.job import State
 from celeriac.store import moves
 from tests.record.desk import Desk, agrees
-from tests.record.hand import fetch, finish, ready, take
+from tests.record.steps import fetch, finish, ready, take
 
 
 def ids_of(result: Any) -> set[str]:
@@ -68,7 +68,7 @@ def test_what_follows_a_cancelled_or_lost_parent_ends_with_it(own: Desk, how: st
         own.cancel(first)
     else:
         space = moves.Space(max_losses=1)
-        token = take(own).token
+        token = take(own)
         moves.put_back(own.client, space, [token], "worker lost", True)
     assert own.read(first).state == how
     for id in ids_of(result) - {first}:
@@ -103,9 +103,9 @@ def test_a_follower_that_was_cancelled_is_not_queued_when_its_parent_is_done(own
 def test_a_retry_of_a_succeeded_parent_leaves_its_chain_as_it_ended(own: Desk) -> None:
     result = canvases(own)["chain"].apply_async()
     first, second = result.parent.parent.id, result.parent.id
-    finish(own, take(own).token)
+    finish(own, take(own))
     own.send("add", x=1, y=2, options={"task_id": second, "parent_id": first})
-    finish(own, take(own).token)
+    finish(own, take(own))
     own.retry(first)
     assert own.read(second).state is State.SUCCEEDED
     assert own.read(first).state is State.QUEUED

@@ -11,12 +11,7 @@ from celeriac.job import Move, State
 from celeriac.store import moves, record
 from celeriac.store.scripts import script
 from tests.record.desk import Desk, agrees
-from tests.record.hand import LISTS, fetch, finish, ready, republish, take
-
-
-def lose(desk: Desk, token: str) -> list[tuple[str, bytes]]:
-    """Let the worker of this delivery die; return what was buried."""
-    return moves.put_back(desk.client, desk.space, [token], "worker lost", lost=True)
+from tests.record.steps import LISTS, fetch, finish, lose, ready, republish, take
 
 
 def tombstone(desk: Desk, id: str) -> int:
@@ -30,9 +25,9 @@ def tombstone(desk: Desk, id: str) -> int:
 def test_a_job_is_dead_lettered_at_the_last_loss_allowed_and_not_before(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     for loss in range(1, own.space.max_losses):
-        assert lose(own, take(own).token) == []
+        assert lose(own, take(own)) == []
         assert (own.read(job.id).state, own.read(job.id).losses) == (State.QUEUED, loss)
-    [(buried, _)] = lose(own, take(own).token)
+    [(buried, _)] = lose(own, take(own))
     found = own.read(job.id)
     assert (buried, found.state, found.losses) == (job.id, State.LOST, own.space.max_losses)
     assert ready(own) == 0
@@ -61,7 +56,7 @@ def test_an_attempt_that_is_never_repeated_may_be_when_it_is_asked_for_again(own
     moves.start(own.client, own.space, delivery.token, "w", 0.0, "", once=True)
     lose(own, delivery.token)
     own.retry(job.id)
-    token = take(own).token
+    token = take(own)
     moves.put_back(own.client, own.space, [token], "worker lost" if lost else "worker stopped", lost=lost)
     assert (own.state(job.id), own.read(job.id).losses, ready(own)) == (State.QUEUED, int(lost), 1)
 
@@ -71,7 +66,7 @@ def test_a_lost_delivery_whose_job_was_published_again_is_dropped(own: Desk) -> 
     job = own.send("add", x=1, y=2)
     first = take(own)
     republish(own, job.id, 1)
-    assert lose(own, first.token) == []
+    assert lose(own, first) == []
     assert (ready(own), own.read(job.id).losses, own.counter("dropped")) == (1, 0, 1)
     [delivery] = fetch(own, 5).deliveries
     assert json.loads(delivery.raw)["headers"]["retries"] == 1
@@ -80,7 +75,7 @@ def test_a_lost_delivery_whose_job_was_published_again_is_dropped(own: Desk) -> 
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_job_that_was_asked_to_stop_ends_as_cancelled_when_its_delivery_comes_back(own: Desk, lost: bool) -> None:
     job = own.send("add", x=1, y=2)
-    token = take(own).token
+    token = take(own)
     assert own.cancel(job.id) == "cancelling"
     moves.put_back(own.client, own.space, [token], "worker lost" if lost else "worker stopped", lost=lost)
     found = own.read(job.id)
@@ -91,9 +86,9 @@ def test_a_job_that_was_asked_to_stop_ends_as_cancelled_when_its_delivery_comes_
 def test_a_retry_that_waits_never_runs_when_its_attempt_ended_otherwise(own: Desk) -> None:
     """It was over its time limit after it had published its retry."""
     job = own.send("add", x=1, y=2)
-    token = take(own).token
+    token = take(own)
     republish(own, job.id, 1, token, countdown=50)
-    assert finish(own, token, Move.FAIL, "FAILURE") == "ok"
+    assert finish(own, token, Move.FAIL) == "ok"
     own.client.zadd("celeriac:delayed", {f"{job.id}:1": 1})
     assert fetch(own, 5).deliveries == []
     assert (own.state(job.id), own.client.zcard("celeriac:delayed")) == (State.FAILED, 0)
@@ -106,7 +101,7 @@ def test_an_attempt_cannot_start_under_a_lease_that_is_not_the_jobs_present_one(
     """It was fetched, and before it began the job ended and was published again under its id."""
     job = own.send("add", x=1, y=2)
     [old] = fetch(own).deliveries
-    finish(own, old.token, Move.FAIL, "FAILURE")
+    finish(own, old.token, Move.FAIL)
     own.client.zadd(
         "celeriac:inflight", {old.token: own.now() + 10_000}
     )  # a heartbeat cannot do that: a move gone wrong
@@ -117,8 +112,8 @@ def test_an_attempt_cannot_start_under_a_lease_that_is_not_the_jobs_present_one(
 
 def test_the_attempt_of_the_last_run_cannot_end_the_next_one_before_it_is_fetched(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
-    token = take(own).token
-    assert finish(own, token, Move.FAIL, "FAILURE") == "ok"
+    token = take(own)
+    assert finish(own, token, Move.FAIL) == "ok"
     own.retry(job.id)
     assert finish(own, token) == "late"
     assert own.state(job.id) is State.QUEUED
@@ -127,7 +122,7 @@ def test_the_attempt_of_the_last_run_cannot_end_the_next_one_before_it_is_fetche
 
 def test_a_worker_that_hands_in_its_acknowledgements_with_a_fetch_has_given_them(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
-    token = take(own).token
+    token = take(own)
     assert own.in_flight() == [token]
     moves.fetch(own.client, own.space, 1, LISTS, [token])
     assert own.in_flight() == []
@@ -137,7 +132,7 @@ def test_a_worker_that_hands_in_its_acknowledgements_with_a_fetch_has_given_them
 
 def test_a_job_whose_next_try_is_published_does_not_expire_with_the_acknowledgement_of_the_last(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
-    token = take(own).token
+    token = take(own)
     republish(own, job.id, 1, token)
     assert moves.settle(own.client, own.space, [token]) == 1
     assert own.client.pttl(f"celeriac:job:{job.id}") == -1
@@ -152,7 +147,7 @@ def test_a_message_of_an_earlier_run_is_not_delivered_in_the_next_one(own: Desk)
     take(own)
     republish(own, job.id, 3)
     old = own.client.lindex("celery", 0)
-    finish(own, take(own).token)
+    finish(own, take(own))
     own.client.lpush("celery", old)  # it comes up again
     republish(own, job.id, 0)
     fetched = fetch(own, 5)
@@ -162,12 +157,12 @@ def test_a_message_of_an_earlier_run_is_not_delivered_in_the_next_one(own: Desk)
 
 def test_a_cancelled_job_that_is_asked_for_again_is_not_asked_to_stop(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
-    token = take(own).token
+    token = take(own)
     own.cancel(job.id)
-    finish(own, token, Move.CANCELLED, "REVOKED")
+    finish(own, token, Move.CANCELLED)
     own.retry(job.id)
     assert own.read(job.id).cancel == ""
-    assert finish(own, take(own).token) == "ok"
+    assert finish(own, take(own)) == "ok"
     assert own.state(job.id) is State.SUCCEEDED
 
 
@@ -187,11 +182,11 @@ def test_the_tombstone_of_a_job_waits_for_its_message(own: Desk, how: str) -> No
     if how.startswith("cancelled"):
         own.cancel(id)
     elif how == "ended late":
-        token = take(own).token
+        token = take(own)
         moves.put_back(own.client, own.space, [token], "given back")
         assert finish(own, token) == "ok"
     else:
-        token = take(own).token
+        token = take(own)
         end = moves.Finish(id, Move.SUCCEED, int(token.rpartition(":")[2]), acknowledge=False)
         moves.finish(own.client, own.space, end)
         moves.put_back(own.client, own.space, [token], "given back")

@@ -7,10 +7,9 @@ import json
 import pytest
 
 from celeriac.job import Move, State
-from celeriac.store import moves
 from celeriac.store.scripts import script
 from tests.record.desk import Desk, agrees
-from tests.record.hand import fetch, finish, ready, republish, take
+from tests.record.steps import fetch, finish, lose, ready, republish, take
 
 # -- messages of a live job -------------------------------------------------------------------------------------
 
@@ -37,7 +36,7 @@ def test_publishing_a_live_id_with_higher_retries_supersedes_it(own: Desk) -> No
 def test_a_delayed_message_that_its_job_left_behind_changes_nothing_when_it(own: Desk, how: str) -> None:
     job = own.send("add", x=1, y=2, options={"countdown": 50})
     republish(own, job.id, 1)
-    token = take(own).token
+    token = take(own)
     if how == "is due":
         own.client.zadd("celeriac:delayed", {f"{job.id}:0": 1})
         assert fetch(own).deliveries == []
@@ -51,24 +50,24 @@ def test_a_delayed_message_that_its_job_left_behind_changes_nothing_when_it(own:
 def test_an_attempt_that_lost_its_lease_cannot_publish_a_retry(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     first = take(own)
-    moves.put_back(own.client, own.space, [first.token], "worker lost", True)
+    lose(own, first)
     second = take(own)
-    republish(own, job.id, 1, first.token)
+    republish(own, job.id, 1, first)
     assert own.read(job.id).retries == 0
     assert own.counter("late_retries") == 1
-    assert finish(own, second.token) == "ok"
+    assert finish(own, second) == "ok"
 
 
 def test_the_result_of_an_attempt_that_lost_its_lease_is_refused_and_counted(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     first = take(own)
-    moves.put_back(own.client, own.space, [first.token], "worker lost", True)
+    lose(own, first)
     second = take(own)
-    assert finish(own, first.token, Move.FAIL, "FAILURE") == "late"
+    assert finish(own, first, Move.FAIL) == "late"
     assert own.read(job.id).state is State.RUNNING
     assert own.meta(job.id) == {}
-    assert finish(own, second.token) == "ok"
-    assert finish(own, first.token, Move.FAIL, "FAILURE") == "late"
+    assert finish(own, second) == "ok"
+    assert finish(own, first, Move.FAIL) == "late"
     assert own.counter("late_results") == 2
     found = own.read(job.id)
     assert (found.state, found.losses) == (State.SUCCEEDED, 1)
@@ -78,8 +77,8 @@ def test_the_result_of_an_attempt_that_lost_its_lease_is_refused_and_counted(own
 
 def test_a_second_end_of_the_same_attempt_is_refused_and_counted(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
-    token = take(own).token
-    assert finish(own, token, Move.FAIL, "FAILURE") == "ok"
+    token = take(own)
+    assert finish(own, token, Move.FAIL) == "ok"
     assert finish(own, token) == "done"
     assert own.counter("second_ends") == 1
     assert own.read(job.id).state is State.FAILED
@@ -89,16 +88,16 @@ def test_a_second_end_of_the_same_attempt_is_refused_and_counted(own: Desk) -> N
 def test_a_retry_waits_as_retrying_and_is_another_attempt_when_it_is_due(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     first = take(own)
-    republish(own, job.id, 1, first.token, countdown=50)
+    republish(own, job.id, 1, first, countdown=50)
     assert own.read(job.id).state is State.RETRYING
-    assert finish(own, first.token, Move.RETRY, "RETRY") == "ok"
+    assert finish(own, first, Move.RETRY) == "ok"
     found = own.read(job.id)
     assert (found.state, found.attempt) == (State.RETRYING, 1)
     assert [a.outcome for a in found.attempts] == ["retry"]
     agrees(own, job.id)
     own.client.zadd("celeriac:delayed", {f"{job.id}:1": 1})
     second = take(own)
-    assert finish(own, second.token) == "ok"
+    assert finish(own, second) == "ok"
     assert [a.outcome for a in own.read(job.id).attempts] == ["retry", "succeeded"]
     agrees(own, job.id)
 
@@ -106,8 +105,8 @@ def test_a_retry_waits_as_retrying_and_is_another_attempt_when_it_is_due(own: De
 def test_a_worker_lost_between_its_retry_and_telling_of_it_loses_and_repeats_nothing(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     first = take(own)
-    republish(own, job.id, 1, first.token, countdown=50)
-    assert moves.put_back(own.client, own.space, [first.token], "worker lost", True) == []
+    republish(own, job.id, 1, first, countdown=50)
+    assert lose(own, first) == []
     found = own.read(job.id)
     assert (found.state, found.losses) == (State.RETRYING, 0)
     assert [a.outcome for a in found.attempts] == ["retry"]
@@ -117,8 +116,8 @@ def test_a_worker_lost_between_its_retry_and_telling_of_it_loses_and_repeats_not
 def test_a_job_cancelled_while_it_waits_for_its_retry_never_runs_again(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     first = take(own)
-    republish(own, job.id, 1, first.token, countdown=50)
-    finish(own, first.token, Move.RETRY, "RETRY")
+    republish(own, job.id, 1, first, countdown=50)
+    finish(own, first, Move.RETRY)
     assert own.cancel(job.id) == "cancelled"
     assert own.client.zcard("celeriac:delayed") == 0
     agrees(own, job.id)
@@ -128,8 +127,8 @@ def test_a_retry_of_a_job_that_was_cancelled_meanwhile_ends_it_as_cancelled(own:
     job = own.send("add", x=1, y=2)
     first = take(own)
     assert own.cancel(job.id) == "cancelling"
-    republish(own, job.id, 1, first.token)
-    assert finish(own, first.token, Move.RETRY, "RETRY") == "ok"
+    republish(own, job.id, 1, first)
+    assert finish(own, first, Move.RETRY) == "ok"
     assert own.read(job.id).state is State.CANCELLED
     assert ready(own) == 0
     agrees(own, job.id)
@@ -138,13 +137,13 @@ def test_a_retry_of_a_job_that_was_cancelled_meanwhile_ends_it_as_cancelled(own:
 def test_an_attempt_whose_job_is_forgotten_is_late_with_its_result_and_its_retry(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     first = take(own)
-    moves.put_back(own.client, own.space, [first.token], "worker lost", True)
-    finish(own, take(own).token)
+    lose(own, first)
+    finish(own, take(own))
     own.client.delete(f"celeriac:job:{job.id}", f"celery-task-meta-{job.id}")  # past its retention
-    republish(own, job.id, 1, first.token)
+    republish(own, job.id, 1, first)
     assert (ready(own), own.counter("late_retries")) == (0, 1)
     own.client.delete(f"celeriac:gone:{job.id}")  # and past its tombstone
-    assert finish(own, first.token) == "late"
+    assert finish(own, first) == "late"
     assert own.meta(job.id) == {}
     assert own.counter("late_results") == 1
 
@@ -159,7 +158,7 @@ def test_a_message_of_which_only_the_list_knows_is_a_job_like_any_other(own: Des
     """A stock producer's: the record is made when it is fetched."""
     job = own.send("add", x=1, y=2)
     own.client.delete(f"celeriac:job:{job.id}")
-    assert finish(own, take(own).token) == "ok"
+    assert finish(own, take(own)) == "ok"
     assert own.read(job.id).state is State.SUCCEEDED
     agrees(own, job.id)
 
@@ -171,7 +170,7 @@ def test_a_message_of_which_only_the_list_knows_is_a_job_like_any_other(own: Des
 def test_a_message_of_a_job_that_has_ended_is_dropped(own: Desk, move: Move) -> None:
     job = own.send("add", x=1, y=2)
     raw = own.client.lindex("celery", 0)
-    finish(own, take(own).token, move)
+    finish(own, take(own), move)
     own.client.lpush("celery", raw)
     fetched = fetch(own)
     assert fetched.deliveries == []
@@ -181,13 +180,13 @@ def test_a_message_of_a_job_that_has_ended_is_dropped(own: Desk, move: Move) -> 
 
 def test_a_caller_who_uses_an_id_again_gets_the_same_job_run_again(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
-    finish(own, take(own).token)
+    finish(own, take(own))
     republish(own, job.id, 0)
     found = own.read(job.id)
     assert (found.state, found.finished_at, found.result) == (State.QUEUED, None, None)
     assert own.meta(job.id) == {}
     assert [a.outcome for a in found.attempts] == ["succeeded"]
-    finish(own, take(own).token, Move.FAIL, "FAILURE")
+    finish(own, take(own), Move.FAIL)
     found = own.read(job.id)
     assert (found.state, found.attempt) == (State.FAILED, 2)
     assert [a.outcome for a in found.attempts] == ["succeeded", "failed"]
@@ -196,11 +195,11 @@ def test_a_caller_who_uses_an_id_again_gets_the_same_job_run_again(own: Desk) ->
 
 def test_a_retry_of_a_job_that_has_ended_forgets_its_result_in_the_same_move(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
-    finish(own, take(own).token, Move.FAIL, "FAILURE")
+    finish(own, take(own), Move.FAIL)
     own.retry(job.id)
     assert own.meta(job.id) == {}
     assert own.read(job.id).state is State.QUEUED
-    finish(own, take(own).token)
+    finish(own, take(own))
     agrees(own, job.id)
 
 
@@ -208,7 +207,7 @@ def test_the_message_is_kept_for_failed_cancelled_and_lost_jobs_only(own: Desk) 
     kept = {}
     for move in (Move.SUCCEED, Move.FAIL, Move.CANCELLED):
         job = own.send("add", x=1, y=2)
-        finish(own, take(own).token, move)
+        finish(own, take(own), move)
         kept[move] = own.client.exists(f"celeriac:kept:{job.id}")
     assert kept == {Move.SUCCEED: 0, Move.FAIL: 1, Move.CANCELLED: 1}
 
@@ -219,7 +218,7 @@ def test_a_parent_that_runs_twice_does_not_run_its_followers_twice(own: Desk) ->
     child = "the-child"
     own.send("add", x=1, y=2, options={"task_id": child, "parent_id": parent.id, "root_id": parent.id})
     take(own)
-    finish(own, take(own).token)
+    finish(own, take(own))
     own.send("add", x=1, y=2, options={"task_id": child, "parent_id": parent.id, "root_id": parent.id})
     assert own.read(child).state is State.SUCCEEDED
     assert ready(own) == 0

@@ -1,12 +1,12 @@
-"""A worker whose every step is the test's: it fetches, starts and ends jobs by the moves of the store."""
+"""A worker's steps at a desk, one at a time, by the moves of the store."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from celeriac.job import Move
 from celeriac.store import moves
+from tests.hand import Hand
 from tests.record.desk import Desk
 
 LISTS = [("celery", "celery", True)]
@@ -16,17 +16,18 @@ def fetch(desk: Desk, n: int = 1) -> moves.Fetched:
     return moves.fetch(desk.client, desk.space, n, LISTS)
 
 
-def take(desk: Desk) -> moves.Delivery:
-    """Fetch one message and start its job."""
-    [delivery] = fetch(desk).deliveries
-    assert moves.start(desk.client, desk.space, delivery.token, "w", 0.0, "") == "ok"
-    return delivery
+def take(desk: Desk) -> str:
+    """Fetch one message and start its job; return its token."""
+    return Hand(desk.context).start()
 
 
-def finish(desk: Desk, token: str, move: Move = Move.SUCCEED, status: str = "SUCCESS") -> str:
-    id, _, fence = token.rpartition(":")
-    meta = json.dumps({"status": status, "result": None, "traceback": None, "children": [], "task_id": id})
-    return moves.finish(desk.client, desk.space, moves.Finish(id, move, int(fence), meta, worker="w"))
+def finish(desk: Desk, token: str, move: Move = Move.SUCCEED) -> str:
+    return Hand(desk.context).end(token, move)
+
+
+def lose(desk: Desk, token: str) -> list[tuple[str, bytes]]:
+    """Let the worker of this delivery die; return what was buried."""
+    return moves.put_back(desk.client, desk.space, [token], "worker lost", lost=True)
 
 
 def republish(desk: Desk, id: str, retries: int, token: str = "", **options: Any) -> None:
