@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from celery import chord
+from celery.schedules import crontab
 from flask import Flask
 from pydantic import BaseModel, Field
 
@@ -25,6 +26,11 @@ PICTURE = (  # a PNG of 16 by 16
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAHklEQVR42mO4c2IaSYghYEEKSYgOGkb9MOoHKmkAAFhvjZDkclt6AAAA"
     "AElFTkSuQmCC"
 )
+
+SCHEDULES = {
+    "nightly": {"task": "add", "schedule": crontab(hour="4", minute="30"), "kwargs": {"x": 1, "y": 2}},
+    "sweep": {"task": "celery.backend_cleanup", "schedule": 300.0},
+}
 
 
 class Size(enum.StrEnum):
@@ -150,7 +156,9 @@ def post() -> None:
 def make_app(**config: object) -> Flask:
     """Return the app, as the environment says."""
     app = Flask("shop")
-    app.config.from_mapping(SECRET_KEY="6f1d0c5ab29e4d7788aa3c10f4be92d1c5", **config)
+    app.config.from_mapping(
+        SECRET_KEY="6f1d0c5ab29e4d7788aa3c10f4be92d1c5", CELERY={"beat_schedule": SCHEDULES}, **config
+    )
     Celeriac(app)
     return app
 

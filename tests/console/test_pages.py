@@ -11,7 +11,7 @@ from tests.hand import Hand
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("", "jobs", "tasks", "tasks/order", "queues", "workers", "dead")
+PAGES = ("", "jobs", "tasks", "tasks/order", "queues", "workers", "schedules", "dead")
 CANARY = "<img src=x onerror=\"document.title='caught'\"><script>document.title='caught'</script>"
 
 
@@ -50,6 +50,19 @@ def test_ann_sees_the_worker_and_how_busy_it_is(ann: Person, shop: Shop) -> None
     ann.sees("celery, io", "[aria-label=Workers]")
     ann.sees("1 of 8", "[aria-label=Workers]")
     shop.open_gate(gate)
+
+
+def test_ann_sees_what_is_scheduled_and_runs_it_now(ann: Person, shop: Shop) -> None:
+    ann.opens("schedules")
+
+    ann.sees("every 5 min", "tr[data-name=sweep]")
+    ann.sees("beat knows", "tr[data-name=sweep]")
+    ann.sees('{"x":1,"y":2}', "tr[data-name=nightly]")
+    ann.sees("in ", "tr[data-name=nightly] time")
+    ann.presses("Run nightly now")
+    assert ann.field("y").get_attribute("value") == "2"
+    ann.presses("Start")
+    ann.sees("succeeded", ".now")
 
 
 def test_ann_gives_a_worker_more_room_and_shuts_it_down(ann: Person, shop: Shop) -> None:

@@ -53,6 +53,7 @@ def test_a_missing_wheel(module: str, remedy: str, tmp_path: Path) -> None:
     assert code == 69
     assert said.count("\n") == 1
     assert f"pip install '{remedy}'" in said
+    assert ("--no-flower" in said) == (module == "flower")
 
 
 def test_flower_is_not_missed_when_it_is_not_wanted(tmp_path: Path) -> None:

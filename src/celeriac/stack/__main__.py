@@ -63,10 +63,11 @@ def _upgrade(settings: Settings, lines: Lines) -> None:
 
 def _greet(lines: Lines, settings: Settings, took: float) -> None:
     lines.say(f"All parts are up after {took:.1f} s.")
-    lines.say(f"  App     http://{HOST}:{settings.port}/")
+    lines.say(f"  App      http://{HOST}:{settings.port}/")
+    lines.say(f"  Console  http://{HOST}:{settings.port}/console/")
     if settings.flower:
-        lines.say(f"  Flower  http://{HOST}:{settings.flower_port}/")
-    lines.say(f"  Data    {settings.data}")
+        lines.say(f"  Flower   http://{HOST}:{settings.flower_port}/")
+    lines.say(f"  Data     {settings.data}")
     lines.say("Ctrl-C stops.")
 
 

@@ -73,7 +73,8 @@ def check_programs(settings: Settings) -> None:
     wanted = {"celery": "", "gunicorn": "[web]"} | ({"flower": "[monitor]"} if settings.flower else {})
     for module, extra in wanted.items():
         if importlib.util.find_spec(module) is None:
-            raise StartError(f"{module} is not installed here.", f"Install it: pip install 'celeriac{extra}'.")
+            without = ", or leave it out: --no-flower" if module == "flower" else ""
+            raise StartError(f"{module} is not installed here.", f"Install it: pip install 'celeriac{extra}'{without}.")
 
 
 def check_ports(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import { live } from "./stream.js";
 import { Overview } from "./overview.js";
 import { Empty, Loading, Page, Trouble } from "./parts.js";
 import { Queues } from "./queues.js";
+import { Schedules } from "./schedules.js";
 import { SignIn, lookWho, may, signOut, who } from "./session.js";
 import { Task, Tasks } from "./tasks.js";
 import { Workers } from "./workers.js";
@@ -21,11 +22,12 @@ const PAGES = [
   ["tasks/*", Task],
   ["queues", Queues],
   ["workers", Workers],
+  ["schedules", Schedules],
   ["dead", Dead],
 ];
 const MENU = [
   ["", "Overview", "operate"], ["jobs", "Jobs", "read"], ["tasks", "New job", "submit"], ["queues", "Queues", "operate"],
-  ["workers", "Workers", "operate"], ["dead", "Dead letters", "operate"],
+  ["workers", "Workers", "operate"], ["schedules", "Schedules", "operate"], ["dead", "Dead letters", "operate"],
 ];
 const THEMES = { system: "As the system", light: "Light", dark: "Dark" };
 const flower = document.querySelector("meta[name=flower]").content;
