@@ -87,7 +87,7 @@ def test_every_command_exists(page: Path) -> None:
             assert not command[2:] or command[2] in tasks, command
         elif command[0].startswith("./"):
             assert os.access(ROOT / command[0], os.X_OK), command
-        elif command[0] == "python":
+        elif command[0] in ("python", "python3"):
             assert command[1] == "-m" or (ROOT / command[1]).exists(), command
         else:
             assert command[0] in ("curl", "source", "pip"), command
