@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, show, cancel, retry, delete, tasks, workers."""
+"""Commands about jobs: submit, show, cancel, retry, delete, tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from celeriac.cli.many import do_many, is_meant, many_options
 from celeriac.cli.watch import watch_to_the_end
 from celeriac.errors import BadRequest
 from celeriac.job import State
-from celeriac.store import record, workers
+from celeriac.store import record
 
 TIMED_OUT = 124  # as timeout(1)
 
@@ -166,21 +166,6 @@ def tasks(as_json: bool) -> None:
     rows = [(shown.signature(spec), spec.queue, spec.summary) for spec in specs]
     empty = "This app has no jobs: decorate a function with @job."
     say(found, as_json, lambda: shown.table(("task", "queue", "what it does"), rows, empty))
-
-
-@jobs.command("workers")
-@json_option
-def list_workers(as_json: bool) -> None:
-    """List the workers that were heard in the last minute."""
-    app = context()
-    found = workers.list_workers(app.client, app.space)
-    rows = [
-        (w.name, w.queues, f"{w.concurrency} {w.pool}", w.running, w.total, "alive" if w.alive else "silent")
-        for w in found
-    ]
-    heads = ("worker", "queues", "slots", "running", "done", "state")
-    empty = "No worker is running: start one with ./celery_worker.sh."
-    say([resource.worker_resource(w) for w in found], as_json, lambda: shown.table(heads, rows, empty))
 
 
 def _resource(id: str, job: record.Record | None = None) -> dict[str, Any]:
