@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from contextlib import suppress
 from typing import Any
 
 from billiard.process import active_children
@@ -50,18 +51,25 @@ def install(app: Any) -> None:
 def _end(table: Any, writer: Any, grace: float, exitcode: int) -> None:
     native.sleep(grace)
     logger.warning("The grace of %g s is over: unfinished jobs go back to their queues.", grace)
-    table.closed = True  # from now on a child's end is ours, not a loss
-    for child in active_children():
-        os.kill(child.pid, signal.SIGKILL)
-    if writer is not None:
-        writer.close(FLUSH)
     try:
-        table.close(table.connect(), "worker stopped")
-        _leave(table)
+        _give_back(table, writer)
     except (RedisError, OSError) as error:
         logger.warning("Redis is away: unfinished jobs run again when their leases end. %s", error)
+    except Exception:  # whatever it is, a worker that stays would be worse
+        logger.exception("Unfinished jobs did not go back, and run again when their leases end.")
     logging.shutdown()
     os._exit(exitcode)
+
+
+def _give_back(table: Any, writer: Any) -> None:
+    table.closed = True  # from now on a child's end is ours, not a loss
+    for child in active_children():
+        with suppress(ProcessLookupError):  # it ended in this moment
+            os.kill(child.pid, signal.SIGKILL)
+    if writer is not None:
+        writer.close(FLUSH)
+    table.close(table.connect(), "worker stopped")
+    _leave(table)
 
 
 def _leave(table: Any) -> None:
