@@ -79,3 +79,16 @@ def test_one_process_tells_at_a_time(celery: Any) -> None:
     assert len(outbox.read(celery.client, space_of(celery))) == 1
     first.step()
     assert outbox.read(celery.client, space_of(celery)) == []
+
+
+def test_what_cannot_be_told_is_said_and_told_as_soon_as_it_can(celery: Any, caplog: pytest.LogCaptureFixture) -> None:
+    celery.conf.task_create_missing_queues = False
+    right, celery.settings = celery.settings, celery.settings.model_copy(update={"webhook_queue": "nowhere"})
+    moves.cancel(celery.client, space_of(celery), submit("http://127.0.0.1:1/"), "no longer", "{}")
+    teller = Teller(celery).start()
+    try:
+        eventually(lambda: "'nowhere' missing from task_queues" in caplog.text, "a word of it")
+        celery.settings = right
+        eventually(lambda: deliveries(celery), "the delivery")
+    finally:
+        teller.stop()

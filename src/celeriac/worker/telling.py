@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 job_finished = Namespace().signal("job-finished")
 
 PACE = 0.25  # seconds between two looks
+REST = 2.0  # seconds before another try, after it went wrong
 HOLD = 10.0  # seconds for which the part is ours without renewal
 PART = "telling"
 SWEEP = 3600.0  # seconds between two looks at files that nobody needs
@@ -127,7 +128,10 @@ class Teller:
                     more = self.step()
             except (BrokerError, RedisError, OperationalError, OSError) as error:
                 logger.warning("Ends of jobs cannot be told at this moment: %s", error)
-                self._held_until, self._next_hold, pause = 0.0, 0.0, 2.0
+                self._held_until, self._next_hold, pause = 0.0, 0.0, REST
+            except Exception:  # a mistake, as a queue that does not exist, costs no end: all wait until it is mended
+                logger.exception("Ends of jobs cannot be told; it is tried again.")
+                self._held_until, self._next_hold, pause = 0.0, 0.0, REST
         try:
             if self._held_until:
                 journal.hold(self._client, space_of(self.celery), PART, self.token, 0)
