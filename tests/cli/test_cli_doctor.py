@@ -59,9 +59,10 @@ def test_a_queue_where_nobody_listens_is_an_error_once_jobs_wait(run: Run, conte
     after = run("doctor", "--json")
 
     assert (before.code, after.code) == (0, 1)
+    assert "(of steered_" in look(before, "queue celery")[0]["message"]
     [quiet], [waiting] = look(before, "queue letters"), look(after, "queue letters")
     assert (quiet["verdict"], waiting["verdict"]) == ("warning", "error")
-    assert waiting["message"] == "Nobody is listening (of steered_greet); 1 job wait."
+    assert waiting["message"] == "Nobody is listening (of steered_greet); 1 job waits."
     assert "`-Q letters`" in waiting["remedy"]
 
 

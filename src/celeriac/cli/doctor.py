@@ -50,7 +50,7 @@ def _settings() -> Iterator[Look]:
 
 
 def _named_queues() -> dict[str, str]:
-    """Return each queue that tasks name, with one of its tasks."""
+    """Return each queue that tasks of the app name, with one of its tasks."""
     celery = current_app.extensions["celery"]
-    tasks = [task for name, task in celery.tasks.items() if not name.startswith("celery.")]
+    tasks = [task for name, task in celery.tasks.items() if not name.startswith(("celery.", "celeriac."))]
     return {queue_of(task) or celery.conf.task_default_queue: task.name for task in tasks}

@@ -25,7 +25,7 @@ def list_workers(as_json: bool) -> None:
     app = context()
     found = workers.list_workers(app.client, app.space)
     rows = [(w.name, w.queues, f"{w.concurrency} {w.pool}", w.running, w.total, _state(w)) for w in found]
-    empty = "No worker is running: start one with ./celery_worker.sh."
+    empty = "No worker is running: start one (`celery -A <your app> worker`)."
     say([resource.worker_resource(w) for w in found], as_json, lambda: shown.table(HEADS, rows, empty))
 
 

@@ -88,16 +88,16 @@ def _queues(context: Context, named: Mapping[str, str]) -> Iterator[Look]:
     found = {queue.name: queue for queue in queues.list_queues(context.client, context.space)}
     for name in sorted({*named, *(queue.name for queue in found.values() if queue.length)}):
         queue = found.get(name)
-        waiting = _jobs(queue.length) if queue else "no jobs"
+        waiting = _wait(queue.length) if queue else "no jobs wait"
         if queue and queue.paused:
-            yield Look(Verdict.WARNING, f"queue {name}", f"It is paused; {waiting} wait.",
+            yield Look(Verdict.WARNING, f"queue {name}", f"It is paused; {waiting}.",
                        f"`flask jobs queue resume {name}`.")  # fmt: skip
         elif queue and queue.consumers:
-            yield Look(Verdict.OK, f"queue {name}", f"{', '.join(queue.consumers)} listens; {waiting} wait.")
+            yield Look(Verdict.OK, f"queue {name}", f"{', '.join(queue.consumers)} listens; {waiting}.")
         else:
             verdict = Verdict.ERROR if queue and queue.length else Verdict.WARNING
             task = f" (of {named[name]})" if name in named else ""
-            yield Look(verdict, f"queue {name}", f"Nobody is listening{task}; {waiting} wait.",
+            yield Look(verdict, f"queue {name}", f"Nobody is listening{task}; {waiting}.",
                        f"Start a worker with `-Q {name}`, or one without `-Q`.")  # fmt: skip
 
 
@@ -149,6 +149,10 @@ def _port(what: str, port: int, path: str, option: str) -> Look:
     if fine:
         return Look(Verdict.OK, name, f"{what.capitalize()} answers.")
     return Look(Verdict.WARNING, name, f"Something else listens where `up` wants its {what}.", f"`up {option} N`.")
+
+
+def _wait(n: int) -> str:
+    return f"{_jobs(n)} waits" if n == 1 else f"{_jobs(n)} wait"
 
 
 def _jobs(n: int) -> str:
