@@ -22,8 +22,7 @@ from tests.record.life_world import LISTS, Life, World
 
 FEW = 3  # jobs: much happens to each
 ENDS = st.sampled_from([Move.SUCCEED, Move.FAIL, Move.CANCELLED])
-# One rule for all that a worker does, one for all that befalls a job: hypothesis leaves out some rules in each example,
-# and most mistakes need several of these.
+# One rule for a worker, one for fate: hypothesis leaves out some rules in each example, and mistakes need several.
 ATTEMPT = ("starts", "reports", "finishes", "retries", "gives back", "acknowledges", "dies", "buries")
 FATE = (
     "is published again", "is restored", "is followed", "is cancelled", "runs again", "is purged", "is due",
