@@ -1,4 +1,4 @@
-"""An app with one job for each thing that is steered."""
+"""An app with one job for each thing that is steered, and what tests of it do often."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Any
 
 from flask import Flask
 
-from celeriac import Celeriac, current_job, job
+from celeriac import Celeriac, actions, current_job, job
+from celeriac.actions import Context
+from celeriac.job import Move
+from celeriac.store import record
+from celeriac.store.record import Record
+from tests.hand import Hand
 
 
 @job(name="steered_double")
@@ -42,3 +47,15 @@ def make_app(broker_url: str, **config: Any) -> Flask:
     app.config.from_mapping(BROKER_URL=broker_url, **config)
     Celeriac(app)
     return app
+
+
+def read(context: Context, id: str) -> Record:
+    """Return what is known of a job."""
+    return record.read(context.client, context.space, id)
+
+
+def failed(context: Context, hand: Hand, task: str = "steered_double", **arguments: object) -> str:
+    """Submit a job, let it fail, and return its id."""
+    id = actions.submit(context, task, arguments)
+    hand.end(hand.start(context.jobs.find(task).queue), Move.FAIL, error="it broke")
+    return id

@@ -15,19 +15,8 @@ from celeriac.actions import Context
 from celeriac.errors import Conflict, InvalidArguments, UnknownJob
 from celeriac.job import Move
 from celeriac.queue.message import ANEW_HEADER
-from celeriac.store import record
-from celeriac.store.record import Record
 from tests.hand import Hand
-
-
-def read(context: Context, id: str) -> Record:
-    return record.read(context.client, context.space, id)
-
-
-def failed(context: Context, hand: Hand, task: str = "steered_double", **arguments: object) -> str:
-    id = actions.submit(context, task, arguments)
-    hand.end(hand.start(context.jobs.find(task).queue), Move.FAIL, error="it broke")
-    return id
+from tests.steering.steered import failed, read
 
 
 def at_once(context: Context, id: str) -> list[bool]:
