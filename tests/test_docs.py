@@ -74,8 +74,15 @@ def test_every_link_and_every_named_path_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
     if page.name != "CONTRIBUTING.md":
         return
-    for path in re.findall(r"`((?:src|backend|tests|docs)/[\w./-]+)`", text):
+    for path in re.findall(r"`((?:src|backend|tests|docs|deploy)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/decisions"])
+def test_every_page_is_in_the_index_of_its_folder(folder: str) -> None:
+    index = (ROOT / folder / "README.md").read_text()
+    for page in (ROOT / folder).glob("*.md"):
+        assert page.name == "README.md" or f"({page.name}" in index, page.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
