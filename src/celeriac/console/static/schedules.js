@@ -11,7 +11,7 @@ export function Schedules() {
   const tasks = useAsked("/api/tasks").value;
   const jobs = new Set(tasks?.items.map((task) => task.name)); // other tasks have no form here
   return html`<${Page} title="Schedules">
-    <p class="lead">What Celery beat submits by itself, as the app's <code>beat_schedule</code> says. Whether a beat runs, it tells nobody: start one, and one alone, beside the workers.</p>
+    <p class="lead">What Celery beat submits by itself, as the app's <code>beat_schedule</code> says. Whether a beat runs is not known here: start one, and one alone, beside the workers.</p>
     <${Trouble} problem=${problem} />
     ${!value && !problem && html`<${Loading} />`}
     ${value && !value.items.length && html`<${Empty} title="Nothing is scheduled">
@@ -25,7 +25,7 @@ function Table({ schedules, jobs }) {
     <thead><tr><th>Schedule</th><th>Task</th><th>When</th><th>Next</th><th><span class="unseen">Actions</span></th></tr></thead>
     <tbody>${schedules.map((one) => html`<tr key=${one.name} data-name=${one.name}>
       <td><strong>${one.name}</strong></td>
-      <td>${one.task} <div class="code">${JSON.stringify(one.arguments)}</div></td>
+      <td>${one.task} ${some(one.arguments) && html`<div class="code">${JSON.stringify(one.arguments)}</div>`}</td>
       <td data-label="When">${one.words}</td>
       <td data-label="Next">${one.next_run_at ? html`<${Ago} at=${one.next_run_at} />` : html`<span class="faint">beat knows</span>`}</td>
       <td class="end">${jobs.has(one.task) && may("submit") && html`<a href=${form(one)} aria-label=${`Run ${one.name} now`}>Run now…</a>`}</td>
@@ -33,4 +33,5 @@ function Table({ schedules, jobs }) {
   </table></div>`;
 }
 
+const some = (given) => Boolean(given && Object.keys(given).length);
 const form = ({ task, arguments: given }) => to(`tasks/${encodeURIComponent(task)}${query({ arguments: JSON.stringify(given || {}) })}`);
