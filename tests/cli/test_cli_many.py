@@ -53,3 +53,11 @@ def test_a_broker_that_is_away_stops_it() -> None:
 
     assert (said.code, said.out) == (69, "")
     assert "Stopped at line 1" in said.err
+
+
+def test_a_broker_that_is_away_stops_it_also_where_the_last_line_is_wrong() -> None:
+    run = runner(make_app("redis://127.0.0.1:1/0"))
+    said = run("submit", "steered_double", "--many", "-", input=lines(*[{"n": 1}] * 999, "no", {"n": 2}))
+
+    assert (said.code, said.out) == (69, "")
+    assert said.err.endswith("Stopped at line 1000: what was printed is queued.\n")

@@ -24,14 +24,15 @@ def submit_lines(app: Context, task: str, lines: IO[bytes], options: Mapping[str
     no more is read: what was printed is queued.
     """
     app.jobs.find(task)
-    code, number = 0, 0
+    code, number, away = 0, 0, False
     filled = ((n, line) for n, line in enumerate(lines, 1) if line.strip())
     while batch := list(islice(filled, BATCH)):
         for number, answer in _answers(app, task, batch, options):
             if isinstance(answer, CeleriacError):
                 code = code or answer.exit_code
+                away = away or isinstance(answer, BrokerUnavailable)
             _say(number, answer, as_json)
-        if isinstance(answer, BrokerUnavailable):
+        if away:
             click.echo(f"Stopped at line {number}: what was printed is queued.", err=True)
             break
     if code:
