@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, request
+from pydantic_core import PydanticSerializationError, to_json
+from werkzeug.datastructures import Headers
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -18,7 +21,6 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 HSTS = "max-age=31536000"
-_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -26,15 +28,16 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
     return respond(_text(body), status, headers)
 
 
-def respond(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def respond(text: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer JSON text."""
-    return current_app.response_class(text, status, dict(headers or {}), content_type="application/json")
+    kind = _answers(current_app.response_class)  # type: ignore[arg-type]  # a class is hashable
+    return kind(text, status, headers, content_type="application/json")
 
 
 def tagged(body: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Answer `body` with its version as `ETag`, or 304 when the caller has that version already."""
     text = _text(body)
-    version = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    version = f'"{hashlib.sha256(text).hexdigest()[:32]}"'
     response = respond(text, headers={"ETag": version, "Cache-Control": "private, no-cache", **(headers or {})})
     if "If-None-Match" in request.headers:
         response.make_conditional(request)
@@ -44,3 +47,22 @@ def tagged(body: Any, headers: Mapping[str, str] | None = None) -> Response:
 def nothing() -> Response:
     """Answer that it is done and there is nothing to say."""
     return current_app.response_class("", 204)
+
+
+def _text(body: Any) -> bytes:
+    try:
+        return to_json(body, inf_nan_mode="constants")
+    except PydanticSerializationError:  # half a character, which only JSON's own escapes can carry
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+@functools.cache
+def _answers(kind: type[Response]) -> type[Response]:
+    """Return the app's own class of responses, whose headers are sent as they are where there is nothing to mend."""
+
+    def get_wsgi_headers(self: Response, environ: Any) -> Headers:
+        if self.status_code in (304, 204) or self.status_code < 200:
+            return kind.get_wsgi_headers(self, environ)
+        return self.headers  # addresses are ASCII and the length is known
+
+    return type("Answer", (kind,), {"get_wsgi_headers": get_wsgi_headers})

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from celeriac.api.parts import parts
@@ -19,6 +19,7 @@ from celeriac.registry.value import JSON, MAX_FAULTS, Fault, pointer
 
 Model = TypeVar("Model", bound=BaseModel)
 
+JSON_TYPE = "application/json"
 LONGEST_WAIT = 60
 DRAINED = 64 * 1024 * 1024  # bytes of a refused body that are read nevertheless, so that its sender hears the answer
 DRAIN_SECONDS = 5.0
@@ -35,13 +36,15 @@ def json_object(*, optional: bool = False, most: int = 0) -> dict[str, JSON]:
     """Return the JSON object that was sent, of at `most` so many bytes; with `optional` an absent one is empty."""
     if optional and not request.content_length and "Transfer-Encoding" not in request.headers:
         return {}
-    if not request.is_json:
+    if request.environ.get("CONTENT_TYPE") != JSON_TYPE and not request.is_json:
         raise WrongMediaType("The body is not declared as JSON.", "Send the header `Content-Type: application/json`.")
     most = most or limit()
-    if (request.content_length or 0) > most:
-        raise too_large(most)
     request.max_content_length = most
-    return parse_object(request.get_data(cache=False), most)
+    try:
+        raw = request.stream.read()
+    except RequestEntityTooLarge:
+        raise too_large(most) from None
+    return parse_object(raw, most)
 
 
 def fit(model: type[Model], given: dict[str, JSON]) -> Model:
@@ -56,7 +59,7 @@ def fit(model: type[Model], given: dict[str, JSON]) -> Model:
 
 def preferred_wait() -> int | None:
     """Return how long the caller would wait (`Prefer: wait=N`, seconds, at most a minute), or None."""
-    for preference in request.headers.get("Prefer", "").split(","):
+    for preference in request.environ.get("HTTP_PREFER", "").split(","):
         if match := _WAIT.fullmatch(preference):
             return min(int(match[1]), LONGEST_WAIT)
     return None
@@ -64,7 +67,7 @@ def preferred_wait() -> int | None:
 
 def idempotency_key() -> str:
     """Return the request's idempotency key, '' without one."""
-    key = request.headers.get("Idempotency-Key")
+    key: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return ""
     if not _KEY.fullmatch(key):

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import functools
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import ParamSpec, TypeVar
 
 from flask import current_app, g, request
@@ -48,10 +48,11 @@ def visit() -> Visit:
     """Return what is known of this request."""
     found: Visit | None = g.get("celeriac_visit")
     if found is None:
-        given = request.headers.get("X-Request-ID", "")
-        trace = request.headers.get("traceparent", "")
+        sent = request.environ
+        given, trace = sent.get("HTTP_X_REQUEST_ID", ""), sent.get("HTTP_TRACEPARENT", "")
         found = g.celeriac_visit = Visit(
-            given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex, trace if _TRACEPARENT.fullmatch(trace) else ""
+            given if given and _REQUEST_ID.fullmatch(given) else token_hex(16),
+            trace if trace and _TRACEPARENT.fullmatch(trace) else "",
         )
     return found
 
@@ -124,7 +125,7 @@ def signer() -> URLSafeTimedSerializer | None:
 
 
 def _identify(found: Parts, job_id: str) -> Caller:
-    if header := request.headers.get("Authorization"):
+    if header := request.environ.get("HTTP_AUTHORIZATION"):
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized("Only bearer tokens are taken here.", "Send `Authorization: Bearer clr_…`.")

@@ -62,11 +62,11 @@ def submit(payload: dict[str, JSON], given: shapes.Submission) -> Response:
     id = str(told.body["id"])
     try:
         ended, applied = wait.for_end(id)
-    except BrokerUnavailable:
-        return told.response()  # it was accepted; that nobody can look at it now changes nothing
+    except BrokerUnavailable:  # it was accepted; that nobody can look at it now changes nothing
+        ended, applied = None, {}
     if ended is not None and ended.done:
         return answer(present.show(app, ended), 200, {"Location": present.address(id), **applied})
-    return Told(told.status, told.body, {**told.headers, **applied}).response()
+    return answer(told.body, told.status, {**told.headers, **applied})
 
 
 def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told:
@@ -85,10 +85,12 @@ def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told
         if submitted != id:  # a job that is unique: an equal one was there already
             return _equal_one(app, submitted, given)
     job = _fresh(app, id, given)
-    reason = Waiting(Reason.QUEUED, "It was queued just now.", job.queue)
     if job.state is State.SCHEDULED:
         reason = Waiting(Reason.SCHEDULED, "It is scheduled for later.", job.queue, until=job.due)
-    return Told(202, present.shown(app, job, reason), {"Location": present.address(id), "Retry-After": "1"})
+    else:
+        reason = Waiting(Reason.QUEUED, "It was queued just now.", job.queue)
+    body = present.shown(app, job, reason)
+    return Told(202, body, {"Location": body["links"]["self"], "Retry-After": "1"})
 
 
 def _headers(given: shapes.Submission) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from celeriac.store.record import Record
 INLINE = 64 * 1024  # bytes of a result that is shown inside the job
 LISTED = 4096  # characters of arguments that are shown in a list
 HIDDEN = "[hidden]"
+_BARE = re.compile(r"[A-Za-z0-9_.~-]+")  # what an address takes as it is
 _SECRET = re.compile(
     r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential|authorization|cookie|^pwd$|^pin$",
     re.IGNORECASE,
@@ -104,12 +105,18 @@ def _result_file(job: Record) -> dict[str, Any] | None:
 def links(id: str) -> dict[str, str]:
     """Return the addresses of a job and of what can be done with it."""
     self = address(id)
-    return {"self": self} | {name: f"{self}/{name}" for name in ("cancel", "retry", "logs", "family")}
+    return {
+        "self": self,
+        "cancel": f"{self}/cancel",
+        "retry": f"{self}/retry",
+        "logs": f"{self}/logs",
+        "family": f"{self}/family",
+    }
 
 
 def address(id: str) -> str:
     """Return the address of a job."""
-    return f"/api/jobs/{quote(id, safe='')}"
+    return f"/api/jobs/{id if _BARE.fullmatch(id) else quote(id, safe='')}"
 
 
 def redact(value: Any) -> Any:

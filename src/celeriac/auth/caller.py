@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +37,12 @@ class Way(StrEnum):
     LOCAL = "local"
 
 
+@functools.cache
+def _brought(scopes: frozenset[Scope]) -> frozenset[Scope]:
+    """Return every scope that these bring; there are sixteen sets of them."""
+    return frozenset().union(*(INCLUDES[held] for held in scopes))
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Somebody who was let in. A caller by link has no owner and sees the one job of the link."""
@@ -48,7 +55,7 @@ class Caller:
 
     def may(self, scope: Scope) -> bool:
         """Whether one of the caller's scopes brings `scope`."""
-        return any(scope in INCLUDES[held] for held in self.scopes)
+        return scope in _brought(self.scopes)
 
     def require(self, scope: Scope) -> None:
         """Raise Forbidden unless the caller may `scope`."""

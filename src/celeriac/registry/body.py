@@ -64,7 +64,7 @@ def unfit(wrong: list[Fault], message: str, hint: str = "") -> InvalidArguments:
 
 def _loads(text: str) -> JSON:
     try:
-        value: JSON = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value: JSON = _decode(text)
     except json.JSONDecodeError as error:
         raise BadRequest(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
     except ValueError:
@@ -82,3 +82,6 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(word: str) -> NoReturn:
     raise BadRequest(f"The body holds {word}, which is not JSON.", "Send null, or leave the argument out.")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant).decode

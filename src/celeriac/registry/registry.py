@@ -17,6 +17,7 @@ class Registry(Mapping[str, TaskSpec]):
 
     def __init__(self, specs: Iterable[TaskSpec] = ()) -> None:
         self._specs: dict[str, TaskSpec] = {}
+        self._of_messages: dict[str, TaskSpec] = {}
         for spec in specs:
             self.add(spec)
 
@@ -29,6 +30,7 @@ class Registry(Mapping[str, TaskSpec]):
                 'Give one another name: `@job(name="…")`.',
             )
         self._specs[spec.name] = spec
+        self._of_messages.setdefault(spec.celery_name, spec)
         return spec
 
     @overload
@@ -59,7 +61,7 @@ class Registry(Mapping[str, TaskSpec]):
 
     def by_celery_name(self, celery_name: str) -> TaskSpec | None:
         """Return the spec whose messages carry `celery_name`, if it was registered here."""
-        return next((spec for spec in self._specs.values() if spec.celery_name == celery_name), None)
+        return self._of_messages.get(celery_name)
 
     def __getitem__(self, name: str) -> TaskSpec:
         return self._specs[name]

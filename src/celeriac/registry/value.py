@@ -23,6 +23,7 @@ _DOUBLE_BITS = 1024
 #: Every digit as 0, every E as e: what a number may hide is then found by plain searches.
 _FOLDED = bytes.maketrans(b"123456789E", b"000000000e")
 _NO_BRACKET = bytes(code for code in range(256) if code not in b"[]{}")
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
@@ -50,7 +51,7 @@ def _segment(step: str | int) -> str:
 def text_of(value: object) -> tuple[bytes, list[Fault]]:
     """Return `value` as JSON text and no faults, or no text and the faults that keep it from being JSON."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        text = _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         return b"", faults(value) or [Fault(pointer="", detail=f"cannot be JSON: {error}.")]
     if (is_deeper(text) or is_odd(text)) and (wrong := faults(value)):

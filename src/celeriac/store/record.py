@@ -42,7 +42,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each look, at a third of the cost
 class Record:
     """A job at one moment. `seq` grows with everything that happens to it.
 
