@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, request
-from pydantic_core import PydanticSerializationError, to_json
 from werkzeug.datastructures import Headers
+
+from celeriac.registry.value import written
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -25,7 +25,7 @@ HSTS = "max-age=31536000"
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer `body` as JSON."""
-    return respond(_text(body), status, headers)
+    return respond(written(body), status, headers)
 
 
 def respond(text: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -36,7 +36,7 @@ def respond(text: bytes, status: int = 200, headers: Mapping[str, str] | None = 
 
 def tagged(body: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Answer `body` with its version as `ETag`, or 304 when the caller has that version already."""
-    text = _text(body)
+    text = written(body)
     version = f'"{hashlib.sha256(text).hexdigest()[:32]}"'
     response = respond(text, headers={"ETag": version, "Cache-Control": "private, no-cache", **(headers or {})})
     if "If-None-Match" in request.headers:
@@ -47,13 +47,6 @@ def tagged(body: Any, headers: Mapping[str, str] | None = None) -> Response:
 def nothing() -> Response:
     """Answer that it is done and there is nothing to say."""
     return current_app.response_class("", 204)
-
-
-def _text(body: Any) -> bytes:
-    try:
-        return to_json(body, inf_nan_mode="constants")
-    except PydanticSerializationError:  # half a character, which only JSON's own escapes can carry
-        return json.dumps(body, separators=(",", ":")).encode()
 
 
 @functools.cache

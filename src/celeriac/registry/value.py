@@ -1,4 +1,4 @@
-"""What a JSON value may be here. Pure: speaks to nobody.
+"""What a JSON value may be here, and how one is written. Pure: speaks to nobody but pydantic.
 
 Good values are recognised from their text, at the speed of C; only when something looks odd is the value
 walked, without recursion, so that no depth can hurt. A fault is told by its JSON Pointer (RFC 6901) and a
@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Any, TypeAlias, TypedDict
+
+from pydantic_core import PydanticSerializationError, to_json
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -57,6 +59,14 @@ def text_of(value: object) -> tuple[bytes, list[Fault]]:
     if (is_deeper(text) or is_odd(text)) and (wrong := faults(value)):
         return b"", wrong
     return text, []
+
+
+def written(value: Any) -> bytes:
+    """Return a value of ours as JSON text."""
+    try:
+        return to_json(value, inf_nan_mode="constants")
+    except PydanticSerializationError:  # half a character, which only JSON's own escapes can carry
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def is_odd(text: bytes) -> bool:
