@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, to_jsonable_python
+from pydantic_core import ErrorDetails, to_json, to_jsonable_python
 
 from celeriac.errors import ConfigError, InvalidArguments
 from celeriac.registry.arguments import model_of, parameters_of
 from celeriac.registry.body import unfit
 from celeriac.registry.schema import argument_schema
-from celeriac.registry.value import JSON, MAX_FAULTS, Fault, pointer, text_of
+from celeriac.registry.value import JSON, MAX_FAULTS, Fault, is_deeper, is_odd, pointer, text_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _MAX_LISTED = 1000
@@ -39,6 +39,14 @@ class TaskSpec:
     function: Callable[..., object] = field(repr=False, compare=False)
     model: type[BaseModel] = field(repr=False, compare=False)
     parameters: tuple[inspect.Parameter, ...] = field(repr=False, compare=False)
+    #: What may be given by position, and which field of the model is which parameter.
+    open_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    places: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(p.name for p in self.parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY)
+        object.__setattr__(self, "open_names", names)  # frozen
+        object.__setattr__(self, "places", tuple((f"a{n}", p.name) for n, p in enumerate(self.parameters)))
 
     @property
     def schema(self) -> dict[str, JSON]:
@@ -52,7 +60,9 @@ class TaskSpec:
         What is returned is what was given, so that the worker validates the very same values again; left
         out is left out.
         """
-        given, _ = self._validated(arguments)
+        text = self._text(arguments)
+        self._model(text)
+        given: dict[str, JSON] = json.loads(text)
         return given
 
     def load(self, kwargs: Mapping[str, object], args: Sequence[object] = ()) -> dict[str, Any]:
@@ -63,32 +73,38 @@ class TaskSpec:
         """
         named = self._named(args, kwargs)
         try:
-            plain = to_jsonable_python(named, inf_nan_mode="constants")
+            text = to_json(named, inf_nan_mode="constants")
+        except (ValueError, RecursionError):
+            text = b""
+        if not text or is_deeper(text) or is_odd(text) or b"NaN" in text or b"Infinity" in text:
+            text = self._text(self._plain(named))
+        model = self._model(text)
+        values, given = model.__dict__, model.model_fields_set
+        return {name: values[place] for place, name in self.places if place in given}
+
+    def _plain(self, named: dict[str, object]) -> Any:
+        try:
+            return to_jsonable_python(named, inf_nan_mode="constants")
         except (ValueError, RecursionError) as error:
             raise self._refusal([Fault(pointer="", detail=f"cannot be carried by JSON ({error}).")]) from error
-        _, model = self._validated(plain)
-        return {
-            parameter.name: getattr(model, f"a{index}")
-            for index, parameter in enumerate(self.parameters)
-            if f"a{index}" in model.model_fields_set
-        }
 
-    def _validated(self, arguments: Mapping[str, object]) -> tuple[dict[str, JSON], BaseModel]:
+    def _text(self, arguments: Mapping[str, object]) -> bytes:
         text, wrong = text_of(dict(arguments))
         if wrong:
             raise self._refusal(wrong)
-        given: dict[str, JSON] = json.loads(text)
+        return text
+
+    def _model(self, text: bytes) -> BaseModel:
         try:
-            return given, self.model.model_validate_json(text, strict=True)
+            return self.model.model_validate_json(text, strict=True)
         except ValidationError as error:
-            raise self._refusal(_faults_of(error, given)) from None
+            raise self._refusal(_faults_of(error, json.loads(text))) from None
 
     def _named(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
-        open_names = [p.name for p in self.parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
-        if len(args) > len(open_names):
-            many = f"takes {len(open_names)} arguments by position, {len(args)} were given."
+        if len(args) > len(self.open_names):
+            many = f"takes {len(self.open_names)} arguments by position, {len(args)} were given."
             raise self._refusal([Fault(pointer="", detail=many)])
-        named = dict(zip(open_names, args, strict=False))
+        named = dict(zip(self.open_names, args, strict=False))
         if twice := named.keys() & kwargs.keys():
             raise self._refusal([Fault(pointer=pointer((name,)), detail="was given twice.") for name in sorted(twice)])
         return named | dict(kwargs)
