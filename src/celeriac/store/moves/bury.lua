@@ -10,8 +10,7 @@ local ended, reason = r[1] and TERMINAL[r[1]], A(2)
 if ended and r[3] ~= '' then reason = r[3] end -- it says why
 bury(id, value, now, reason)
 if r[1] and not ended and tonumber(r[2] or 0) == fence and A(3) == '1' then
-  close(id, 'lost', now, reason)
+  close(id, 'lost', now, reason, fence)
   store_end(id, 'lost', reason)
-  journal(id, 'lost', fence, now, reason)
 end
 return 1

@@ -26,5 +26,4 @@ call('PUBLISH', RESULT .. id, A(3))
 close(id, 'cancelled', now, reason)
 local value = retain(id)
 if value and r[2] then drop_later(id, unpack_message(value)) end
-journal(id, 'cancelled', nil, now, reason)
 return 'cancelled'

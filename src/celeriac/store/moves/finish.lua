@@ -9,7 +9,7 @@ local now = time()
 local function end_attempt(at)
   local id, fence, move, error, reason = A(at), N(at + 1), A(at + 2), A(at + 6), A(at + 7)
   local rec, token = record(id), id .. ':' .. int(fence)
-  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried', 'worker')
+  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried', 'worker', 'attempt')
   local function acknowledge() return A(at + 8) == '0' or fence > 0 and settle(token) end
   local function store()
     if A(at + 9) ~= '1' then return end
@@ -45,15 +45,14 @@ local function end_attempt(at)
   local held = acknowledge()
   local begun = tonumber(r[3] or 0) == fence
   if fence > 0 and not (begun and r[7]) then
-    if not begun then call('HINCRBY', rec, 'attempt', 1) end
-    call('HSET', rec, 'started', fence, 'started_at', int(now - N(at + 4)), 'worker', A(at + 5))
+    local attempt = int((r[8] or 0) + (begun and 0 or 1))
+    call('HSET', rec, 'attempt', attempt, 'started', fence, 'started_at', int(now - N(at + 4)), 'worker', A(at + 5))
   end
   if error ~= '' then call('HSET', rec, 'error', error) end
   if to == 'retrying' then
     note_attempt(rec, now, 'retry')
     store() -- the retry's own message is already published: waiting, or ready
-    if r[1] ~= 'queued' then call('HSET', rec, 'state', to) end
-    journal(id, to, fence, now, reason)
+    journal(id, to, fence, now, reason, r[1] ~= 'queued' and { 'state', to } or {})
     return 'ok'
   end
   if to == 'scheduled' then -- other jobs do its work, the last of them under its id
@@ -71,10 +70,9 @@ local function end_attempt(at)
     note_attempt(rec, now, to)
     if to == 'succeeded' then call('HDEL', rec, 'error') end -- of an earlier attempt
   end
-  close(id, to, now, reason)
+  close(id, to, now, reason, fence)
   if to ~= 'succeeded' or not held then retain(id, value) end
   if stopped then store_end(id, to, reason) else store() end
-  journal(id, to, fence, now, reason)
   return 'ok'
 end
 

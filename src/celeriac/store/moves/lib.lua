@@ -71,20 +71,28 @@ end
 
 -- A transition goes to the journal of all jobs and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that
 -- whoever watches the job is told of every one; the trail stays within what a small hash holds.
--- An end that somebody wants to hear of enters the outbox, too.
+-- An end that somebody wants to hear of enters the outbox, too. `fields` of the record are written along with it.
 local JOURNAL, TRAIL = 100000, 960
-local function journal(id, state, attempt, now, note)
+local told -- whether somebody wants to hear of every end: asked once a move
+local function is_told()
+  if told == nil then told = call('EXISTS', P .. 'outbox:all') == 1 end
+  return told
+end
+local function journal(id, state, attempt, now, note, fields)
   local rec = record(id)
   local r = call('HMGET', rec, 'seq', 'trail', 'callback_url')
   local seq, at = int((r[1] or 0) + 1), int(now)
   local why = note and note ~= '' and ' ' .. note:gsub('%c', ' '):sub(1, 100) or ''
   local trail = (r[2] or '') .. seq .. (LETTERS[state] or '?') .. at .. why .. '\n'
   while #trail > TRAIL do trail = trail:gsub('^[^\n]*\n', '', 1) end
-  call('HSET', rec, 'seq', seq, 'trail', trail)
+  fields = fields or {}
+  local n = #fields
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'seq', seq, 'trail', trail
+  call('HSET', rec, unpack(fields))
   call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 's', state, 'n', seq,
     'a', attempt or '', 't', at, 'r', note or '')
   call('PUBLISH', P .. 'wake:' .. id, seq)
-  if TERMINAL[state] and (r[3] or call('EXISTS', P .. 'outbox:all') == 1) then
+  if TERMINAL[state] and (r[3] or is_told()) then
     call('RPUSH', P .. 'outbox', table.concat({ id, state, seq, at }, '\n'))
     call('LTRIM', P .. 'outbox', -JOURNAL, -1)
   end
@@ -111,11 +119,11 @@ local function delist(id)
   if call('HINCRBY', P .. 'unfinished', owner, -1) < 1 then call('HDEL', P .. 'unfinished', owner) end
 end
 
--- Closes a record: state, end, the time after which it is forgotten, and a tombstone that outlives it (410, not 404).
+-- Closes a record and tells of it: state, end, the time after which it is forgotten, and a tombstone that outlives it (410, not 404).
 -- What was to follow a cancelled or lost job, and is not published yet, ends too (Celery itself sees to failures).
-local function close(id, state, now, reason)
+local function close(id, state, now, reason, attempt)
   local key = record(id)
-  call('HSET', key, 'state', state, 'finished_at', int(now), 'reason', reason or '')
+  journal(id, state, attempt, now, reason, { 'state', state, 'finished_at', int(now), 'reason', reason or '' })
   call('HINCRBY', P .. 'totals', state, 1)
   delist(id)
   call('PEXPIRE', key, KEEP)
@@ -129,7 +137,6 @@ local function close(id, state, now, reason)
       local to = state == 'lost' and 'failed' or state
       close(child, to, now, why)
       store_end(child, to, why)
-      journal(child, to, nil, now, why)
     end
   end
 end
@@ -156,9 +163,8 @@ end
 -- A job that was asked to stop, and does not run, ends.
 local function end_cancelled(id, fence, now, reason, value)
   store_end(id, 'cancelled', reason)
-  close(id, 'cancelled', now, reason)
+  close(id, 'cancelled', now, reason, fence)
   keep_message(id, value)
-  journal(id, 'cancelled', fence, now, reason)
 end
 
 -- Notes the end of an attempt (the record's own without worker and start): "worker|started|ended|outcome", the last 20.
@@ -285,8 +291,7 @@ local function put_back(token, now, why, place)
   if losses >= MAX_LOSSES or started and r[8] then
     bury(id, value, now, why)
     store_end(id, 'lost', why)
-    close(id, 'lost', now, why)
-    journal(id, 'lost', fence, now, why)
+    close(id, 'lost', now, why, fence)
     return raw
   end
   if started then call('DEL', RESULT .. id) end -- it says "started"

@@ -16,7 +16,6 @@ for _, raw in ipairs(raws) do
     call('PUBLISH', RESULT .. e.id, result)
     keep_message(e.id, pack(queue, key, raw))
     close(e.id, 'cancelled', now, reason)
-    journal(e.id, 'cancelled', nil, now, reason)
     cancelled = cancelled + 1
   elseif r[1] and TERMINAL[r[1]] and not superseded(e, r[2], r[3], r[4]) then
     come_across(e.id, r[1], pack(queue, key, raw))

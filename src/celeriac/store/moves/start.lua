@@ -6,16 +6,16 @@ local now = time()
 local token = A(1)
 local id, fence = split(token)
 local rec = record(id)
-local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel')
+local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempt')
 if fence == 0 then return 'ok' end
 local current = r[1] and not TERMINAL[r[1]] and tonumber(r[2] or 0) == fence
 if not current or not call('ZSCORE', P .. 'inflight', token) then return 'late' end
 if r[4] then return 'cancelled' end
 if tonumber(r[3] or 0) == fence then return 'ok' end
-call('HINCRBY', rec, 'attempt', 1)
-call('HSET', rec, 'state', MOVES.start.to, 'started', fence, 'started_at', int(now - N(3)), 'worker', A(2),
-  'reason', '')
 if A(4) ~= '' then call('SET', RESULT .. id, A(4), 'PX', KEEP) end
 if A(5) == '1' then call('HSET', rec, 'once', 1) end
-journal(id, MOVES.start.to, fence, now)
+journal(id, MOVES.start.to, fence, now, nil, {
+  'state', MOVES.start.to, 'attempt', int((r[5] or 0) + 1), 'started', fence, 'started_at', int(now - N(3)),
+  'worker', A(2), 'reason', '',
+})
 return 'ok'
