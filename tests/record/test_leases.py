@@ -83,6 +83,15 @@ def test_a_job_that_was_asked_to_stop_ends_as_cancelled_when_its_delivery_comes_
     agrees(own, job.id)
 
 
+def test_a_next_try_of_a_job_that_was_asked_to_stop_is_not_delivered(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    take(own)
+    own.cancel(job.id)
+    republish(own, job.id, 1)
+    assert (fetch(own).deliveries, own.state(job.id)) == ([], State.CANCELLED)
+    agrees(own, job.id)
+
+
 def test_a_retry_that_waits_never_runs_when_its_attempt_ended_otherwise(own: Desk) -> None:
     """It was over its time limit after it had published its retry."""
     job = own.send("add", x=1, y=2)
