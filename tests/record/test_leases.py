@@ -106,6 +106,17 @@ def test_a_retry_that_waits_never_runs_when_its_attempt_ended_otherwise(own: Des
 # -- fences -----------------------------------------------------------------------------------------------------
 
 
+def test_an_attempt_may_tell_of_its_retry_after_that_was_fetched(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    first = take(own)
+    republish(own, job.id, 1, first)
+    second = take(own)
+    assert finish(own, first, Move.RETRY) == "ok"
+    assert (own.counter("late_results"), own.state(job.id)) == (0, State.RUNNING)
+    assert finish(own, second) == "ok"
+    assert [a.outcome for a in own.read(job.id).attempts] == ["retry", "succeeded"]
+
+
 def test_an_attempt_cannot_start_under_a_lease_that_is_not_the_jobs_present_one(own: Desk) -> None:
     """It was fetched, and before it began the job ended and was published again under its id."""
     job = own.send("add", x=1, y=2)
