@@ -175,6 +175,13 @@ def test_a_message_of_an_earlier_run_is_not_delivered_in_the_next_one(own: Desk)
     assert [json.loads(d.raw)["headers"]["retries"] for d in fetched.deliveries] == [0]
 
 
+def test_a_purged_message_that_its_job_left_behind_does_not_cancel_it(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    republish(own, job.id, 1)
+    script("purge")(own.client, *own.space.head(), "celery", "celery", 1, "purged", "{}")
+    assert (own.state(job.id), ready(own)) == (State.QUEUED, 1)
+
+
 def test_a_cancelled_job_that_is_asked_for_again_is_not_asked_to_stop(own: Desk) -> None:
     job = own.send("add", x=1, y=2)
     token = take(own)
