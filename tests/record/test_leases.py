@@ -92,13 +92,17 @@ def test_a_next_try_of_a_job_that_was_asked_to_stop_is_not_delivered(own: Desk) 
     agrees(own, job.id)
 
 
-def test_a_retry_that_waits_never_runs_when_its_attempt_ended_otherwise(own: Desk) -> None:
+@pytest.mark.parametrize("released", [False, True])
+def test_a_retry_that_waits_never_runs_when_its_attempt_ended_otherwise(own: Desk, released: bool) -> None:
     """It was over its time limit after it had published its retry."""
     job = own.send("add", x=1, y=2)
     token = take(own)
     republish(own, job.id, 1, token, countdown=50)
     assert finish(own, token, Move.FAIL) == "ok"
-    own.client.zadd("celeriac:delayed", {f"{job.id}:1": 1})
+    if released:
+        script("release")(own.client, *own.space.head(), "delayed", 5)
+        assert ready(own) == 0
+    own.client.zadd("celeriac:delayed", {f"{job.id}:1": 1}, xx=True)
     assert fetch(own, 5).deliveries == []
     assert (own.state(job.id), own.client.zcard("celeriac:delayed")) == (State.FAILED, 0)
 
@@ -138,6 +142,16 @@ def test_the_attempt_of_the_last_run_cannot_end_the_next_one_before_it_is_fetche
     assert finish(own, token) == "late"
     assert own.state(job.id) is State.QUEUED
     assert own.meta(job.id) == {}
+
+
+def test_a_delivery_of_the_last_run_that_cannot_run_does_not_end_the_next_one(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own)
+    end = moves.Finish(job.id, Move.FAIL, int(token.rpartition(":")[2]), acknowledge=False)
+    moves.finish(own.client, own.space, end)
+    own.retry(job.id)
+    assert moves.bury(own.client, own.space, token, "unknown task", close=True)
+    assert own.state(job.id) is State.QUEUED
 
 
 def test_a_worker_that_hands_in_its_acknowledgements_with_a_fetch_has_given_them(own: Desk) -> None:
