@@ -172,6 +172,35 @@ def test_a_job_whose_next_try_is_published_does_not_expire_with_the_acknowledgem
     assert own.client.pttl(f"celeriac:job:{job.id}") == -1
 
 
+# -- asked to stop ----------------------------------------------------------------------------------------------
+
+
+def test_a_delivery_whose_job_was_asked_to_stop_does_not_start(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    [delivery] = fetch(own).deliveries
+    assert own.cancel(job.id) == "cancelling"
+    assert moves.start(own.client, own.space, delivery.token, "w", 0.0, "") == "cancelled"
+    assert own.read(job.id).attempt == 0
+
+
+def test_an_attempt_hears_with_its_report_that_it_is_to_stop(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own)
+    assert moves.report(own.client, own.space, 5, [moves.Report(token, '{"current": 1}')]) == []
+    own.cancel(job.id)
+    assert moves.report(own.client, own.space, 5, [moves.Report(token, '{"current": 2}')]) == [token]
+
+
+def test_a_report_after_the_end_is_refused_and_counted(own: Desk) -> None:
+    """Also while the delivery is not acknowledged yet, as that of a chord's part."""
+    job = own.send("add", x=1, y=2)
+    token = take(own)
+    end = moves.Finish(job.id, Move.FAIL, int(token.rpartition(":")[2]), acknowledge=False)
+    moves.finish(own.client, own.space, end)
+    moves.report(own.client, own.space, 5, [moves.Report(token, '{"current": 1}', '{"status": "PROGRESS"}', ["line"])])
+    assert (own.counter("late_reports"), own.read(job.id).progress, own.lines(job.id)) == (1, None, [])
+
+
 # -- messages that were left behind -----------------------------------------------------------------------------
 
 
@@ -187,6 +216,14 @@ def test_a_message_of_an_earlier_run_is_not_delivered_in_the_next_one(own: Desk)
     fetched = fetch(own, 5)
     assert fetched.dropped == [old]
     assert [json.loads(d.raw)["headers"]["retries"] for d in fetched.deliveries] == [0]
+
+
+def test_a_delivery_that_came_too_early_and_was_left_behind_does_not_wait(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    [delivery] = fetch(own).deliveries
+    republish(own, job.id, 1)
+    assert moves.defer(own.client, own.space, delivery.token, 50.0)
+    assert (own.client.zcard("celeriac:delayed"), own.state(job.id), ready(own)) == (0, State.QUEUED, 1)
 
 
 def test_a_purged_message_that_its_job_left_behind_does_not_cancel_it(own: Desk) -> None:
