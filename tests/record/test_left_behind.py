@@ -1,0 +1,116 @@
+"""Messages that their job left behind, or that outlive it, run nothing. No worker runs here: the test is one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from celery import chord
+
+from celeriac.job import Move, State
+from celeriac.store import moves, record
+from celeriac.store.scripts import script
+from tests.record.desk import Desk, agrees
+from tests.record.steps import fetch, finish, ready, republish, take
+
+
+def tombstone(desk: Desk, id: str) -> int:
+    """Return for how long an ended job is known (ms); -1 without end, -2 there is none."""
+    return int(desk.client.pttl(f"celeriac:gone:{id}"))
+
+
+# -- messages that were left behind -----------------------------------------------------------------------------
+
+
+def test_a_message_of_an_earlier_run_is_not_delivered_in_the_next_one(own: Desk) -> None:
+    """It has more retries than the message of this run: only the record knows that it is older."""
+    job = own.send("add", x=1, y=2)
+    take(own)
+    republish(own, job.id, 3)
+    old = own.client.lindex("celery", 0)
+    finish(own, take(own))
+    own.client.lpush("celery", old)  # it comes up again
+    republish(own, job.id, 0)
+    fetched = fetch(own, 5)
+    assert fetched.dropped == [old]
+    assert [json.loads(d.raw)["headers"]["retries"] for d in fetched.deliveries] == [0]
+
+
+def test_a_delivery_that_came_too_early_and_was_left_behind_does_not_wait(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    [delivery] = fetch(own).deliveries
+    republish(own, job.id, 1)
+    assert moves.defer(own.client, own.space, delivery.token, 50.0)
+    assert (own.client.zcard("celeriac:delayed"), own.state(job.id), ready(own)) == (0, State.QUEUED, 1)
+
+
+def test_a_delivery_that_came_too_early_for_a_job_that_was_asked_to_stop_ends_it(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    [delivery] = fetch(own).deliveries
+    own.cancel(job.id)
+    assert moves.defer(own.client, own.space, delivery.token, 50.0)
+    assert (own.client.zcard("celeriac:delayed"), own.state(job.id)) == (0, State.CANCELLED)
+    agrees(own, job.id)
+
+
+def test_a_purged_message_that_its_job_left_behind_does_not_cancel_it(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    republish(own, job.id, 1)
+    script("purge")(own.client, *own.space.head(), "celery", "celery", 1, "purged", "{}")
+    assert (own.state(job.id), ready(own)) == (State.QUEUED, 1)
+
+
+def test_a_cancelled_job_that_is_asked_for_again_is_not_asked_to_stop(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    token = take(own)
+    own.cancel(job.id)
+    finish(own, token, Move.CANCELLED)
+    own.retry(job.id)
+    assert own.read(job.id).cancel == ""
+    assert finish(own, take(own)) == "ok"
+    assert own.state(job.id) is State.SUCCEEDED
+
+
+# -- tombstones -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "how", ["cancelled in its queue", "ended late", "put back after its end", "cancelled in a chord before its time"]
+)
+def test_the_tombstone_of_a_job_waits_for_its_message(own: Desk, how: str) -> None:
+    """Whatever its retention is: as long as the message is among the ready ones, it must not run again."""
+    if how == "cancelled in a chord before its time":
+        headers = [own.task("add").s(1, 1).set(countdown=50), own.task("add").s(2, 2)]
+        id = chord(headers, own.task("total").s()).apply_async().parent.results[0].id
+    else:
+        id = own.send("add", x=1, y=2).id
+    if how.startswith("cancelled"):
+        own.cancel(id)
+    elif how == "ended late":
+        token = take(own)
+        moves.put_back(own.client, own.space, [token], "given back")
+        assert finish(own, token) == "ok"
+    else:
+        token = take(own)
+        end = moves.Finish(id, Move.SUCCEED, int(token.rpartition(":")[2]), acknowledge=False)
+        moves.finish(own.client, own.space, end)
+        moves.put_back(own.client, own.space, [token], "given back")
+    assert tombstone(own, id) == -1
+    own.client.delete(f"celeriac:job:{id}")  # past its retention
+    assert id not in [delivery.token.rpartition(":")[0] for delivery in fetch(own, 5).deliveries]
+    assert tombstone(own, id) > 0
+
+
+def test_a_message_that_was_come_across_lets_the_tombstone_end(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    own.cancel(job.id)
+    assert len(fetch(own).dropped) == 1
+    assert tombstone(own, job.id) > 0
+    assert record.kept_message(own.client, own.space, job.id) is not None
+
+
+def test_a_purged_message_of_a_cancelled_job_lets_its_tombstone_end(own: Desk) -> None:
+    job = own.send("add", x=1, y=2)
+    own.cancel(job.id)
+    script("purge")(own.client, *own.space.head(), "celery", "celery", 5, "purged", "{}")
+    assert tombstone(own, job.id) > 0
