@@ -36,8 +36,17 @@ class CeleryApp(Submitting):
     flask: Flask
     client: Client
     jobs: Registry
+
     #: What a worker does beside its jobs once it is ready; each returns what `stop()` ends, or None.
     beside: list[Callable[[], Any]]
+
+    @cached_property
+    def _keeps_utc(self) -> bool:
+        return bool(super().uses_utc_timezone())
+
+    def uses_utc_timezone(self) -> bool:
+        """Return what Celery's method does, which asks for two time zones for every message."""
+        return self._keeps_utc
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802  # Celery's name

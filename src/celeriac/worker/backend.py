@@ -197,7 +197,7 @@ class RecordMixin(MetaMixin):
         if owner != task_id:  # a failure handed on to a job that was never published
             token, fence = "", "0"
         worker = getattr(request, "hostname", None) or ""
-        awaited = _is_awaited(request, move) or reason in DEAD.values()
+        awaited = _is_awaited(request, move) or (bool(reason) and reason in DEAD.values())
         end = moves.Finish(
             task_id, move, int(fence or 0), meta, 0.0, worker, error, reason, bool(token) and not awaited, store
         )
@@ -226,8 +226,11 @@ def _stores(request: Any, store_result: bool) -> bool:
 
 def _is_awaited(request: Any, move: Move) -> bool:
     """Return whether others must hear of this end before the message may be forgotten."""
-    names = ("chord", "chain", "errbacks") if move is Move.FAIL else ("chord",)
-    return move is not Move.RETRY and any(getattr(request, name, None) for name in names)
+    if move is Move.RETRY:
+        return False
+    if getattr(request, "chord", None):
+        return True
+    return move is Move.FAIL and bool(getattr(request, "chain", None) or getattr(request, "errbacks", None))
 
 
 class _Accepted:

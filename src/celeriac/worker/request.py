@@ -35,7 +35,7 @@ class Request(CeleryRequest):
         self.table = process_of(self.app).table
         request = self._request_dict
         if request.get("headers") is None:  # Celery would find them out by asking for each name of its own
-            request["headers"] = {name: value for name, value in message.headers.items() if name not in CELERYS}
+            request["headers"] = {name: message.headers[name] for name in message.headers.keys() - CELERYS}
         fence = self.token.rpartition(":")[2]
         if fence.isdigit() and int(fence) > 1:  # the record knows better than this worker's memory of an earlier run
             revoked.discard(self.id)

@@ -23,6 +23,7 @@ from celeriac.worker.file import files_of, holds_files, told
 from celeriac.worker.many import Answer, Item, options_of, send_many
 from celeriac.worker.process import writer_of
 from celeriac.worker.progress import current_job
+from celeriac.worker.requests import Requests
 from celeriac.worker.routing import queue_of
 from celeriac.worker.unique import seconds_of
 
@@ -98,6 +99,7 @@ class JobTask(Task[P, R]):
     @classmethod
     def on_bound(cls, app: Any) -> None:
         """Describe a job and enter it into the app's registry; ConfigError refuses the worker's start."""
+        cls.request_stack = cast(Any, Requests(cls.name))
         if cls.celeriac_job and cls.spec is None:
             cls.spec = app.jobs.add(_describe(cls))
 
