@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from celeriac.errors import BadRequest, CeleriacError, InvalidArguments, TooLarge
 from celeriac.registry.body import MAX_BODY, parse, parse_object
-from celeriac.registry.value import MAX_DEPTH, MAX_FAULTS, faults
+from celeriac.registry.value import MAX_DEPTH, MAX_FAULTS, faults, read
 
 ABUSE = {
     "nothing": (b"", BadRequest),
@@ -140,3 +141,24 @@ def test_any_bytes_are_either_read_or_refused(raw):
         assert error.status in (400, 413, 422)  # noqa: PT017 - both ways are right, neither is another error
     else:
         assert faults(value) == []
+
+
+def outcome(reader: Callable[[bytes], object], text: bytes) -> str:
+    """Return what a reader makes of a text, NaN and types of numbers included, or that it refuses."""
+    try:
+        return repr(reader(text))
+    except (ValueError, RecursionError):
+        return "refused"
+
+
+@pytest.mark.parametrize(
+    "text", [*(text for text, _ in ABUSE.values()), b'"\\ud800"', b"[NaN, -0, -0.0, 1e-400]", b"1" * 400]
+)
+def test_a_message_is_read_as_python_reads_it_however_odd(text: bytes) -> None:
+    assert outcome(read, text) == outcome(lambda text: json.loads(text.decode()), text)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
+def test_a_message_is_read_as_python_reads_it(value: object) -> None:
+    text = json.dumps(value).encode()
+    assert outcome(read, text) == outcome(lambda text: json.loads(text.decode()), text)

@@ -11,6 +11,8 @@ from typing import Any
 from kombu import serialization
 from kombu.utils.json import loads
 
+from celeriac.registry.value import read as read_json
+
 LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
 #: header -> field of the record: on whose behalf a job was submitted
 ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "traceparent": "traceparent"}
@@ -73,7 +75,7 @@ def made(queue: str, body: str, headers: dict[str, Any], properties: dict[str, A
 
 def read(raw: bytes) -> Any:
     """Return a stored message. Only where a value of kombu's own JSON is in it every object is looked at for that."""
-    return loads(raw) if b"__type__" in raw else json.loads(raw.decode())
+    return loads(raw) if b"__type__" in raw else read_json(raw)
 
 
 def fence_of(headers: dict[str, Any]) -> int:

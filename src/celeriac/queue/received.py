@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from typing import Any
 
 from kombu.transport import virtual
+
+from celeriac.registry.value import read as read_json
 
 JSON = "application/json"
 
@@ -18,5 +19,5 @@ class Message(virtual.Message):
         plain = self.content_type == JSON and self.content_encoding == "utf-8" and b"__type__" not in self.body
         if plain and (self.accept is None or JSON in self.accept):
             with suppress(ValueError, RecursionError):  # kombu says it in its own words
-                return json.loads(self.body.decode())
+                return read_json(self.body)
         return super()._decode()
