@@ -24,6 +24,7 @@ NAMES = (
     "memory",
     "history",
     "history_cost",
+    "history_copying",
 )
 QUICK = Plan(rounds=1, seconds=0.5, quick=True)
 WHOLE = Plan()

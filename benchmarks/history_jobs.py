@@ -56,5 +56,5 @@ class Jobs:
             fields["finished_at"] = str(at + 2000 + int(self.dice.expovariate(1 / 800)))
         if state == "failed":
             fields["error"] = json.dumps({"type": "TimeoutError", "message": "no answer in 30 s"})
-        meta = b'{"status":"SUCCESS","result":{"sent":true}}' if state == "succeeded" else b""
+        meta = '{"status":"SUCCESS","result":{"sent":true}}' if state == "succeeded" else ""
         return Detail(fields, meta)

@@ -10,7 +10,7 @@ QUERIES = {
     "failed": f"SELECT n FROM celeriac_jobs WHERE state = 'failed' AND {RANGE} ORDER BY n DESC LIMIT 51",
     "a task that failed": "SELECT n FROM celeriac_jobs WHERE task = 'mail.send' AND state = 'failed' "
     f"AND {RANGE} ORDER BY n DESC LIMIT 51",
-    "an owner's failed": "SELECT n FROM celeriac_jobs WHERE owner = 'team3' AND state = 'failed' "
+    "an owner's failed": "SELECT n FROM celeriac_jobs WHERE owner = 'team3' AND owner <> '' AND state = 'failed' "
     f"AND {RANGE} ORDER BY n DESC LIMIT 51",
     "a queue's failed": f"SELECT n FROM celeriac_jobs WHERE queue = 'io' AND state = 'failed' AND {RANGE} "
     "ORDER BY n DESC LIMIT 51",

@@ -139,6 +139,14 @@ def test_what_a_real_beat_submits_has_its_record_and_is_done(
     finally:
         beat.stop()
     assert {job["owner"] for job in jobs} == {None}
+
+    def last() -> dict[str, Any] | None:
+        told = {one["name"]: one for one in olga("GET", "/api/schedules").json["items"]}
+        assert told["seldom"]["last_job_id"] is None
+        return told["often"] if told["often"]["last_job_id"] else None
+
+    often = eventually(last, "the last job of a schedule in the history")
+    assert often["last_run_at"] == olga("GET", f"/api/jobs/{often['last_job_id']}").json["created_at"]
     assert bob("GET", f"/api/jobs/{jobs[0]['id']}").status_code == 404
     assert bob("GET", "/api/jobs").json["items"] == []
     with embedded_worker(app.extensions["celery"]):

@@ -14,6 +14,7 @@ from flask import Flask
 from celeriac import Celeriac
 from celeriac.history.copier import Copier, space_of
 from celeriac.history.database import Database
+from celeriac.history.timeline import GAP, timeline
 from celeriac.store import moves
 from celeriac.store.moves import Space
 from tests.history.postgres import Postgres
@@ -100,12 +101,11 @@ class House:
 
     def states(self, id: str) -> list[str]:
         """Return the states of a job's transitions in the history, in order."""
-        found = self.rows(
-            "SELECT t.state FROM celeriac_transitions t JOIN celeriac_jobs j ON j.n = t.n WHERE j.id = :id"
-            " ORDER BY t.birth, t.entry",
-            id=id,
-        )
-        return [row[0] for row in found]
+        return [one.state for one in timeline(self.database, id) if one.state != GAP]
+
+    def transitions(self) -> dict[str, list[str]]:
+        """Return the states of every job's transitions in the history, in order."""
+        return {id: self.states(id) for (id,) in self.rows("SELECT id FROM celeriac_jobs")}
 
     def state(self, id: str) -> str | None:
         """Return the state of a job in the history."""

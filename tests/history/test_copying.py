@@ -61,7 +61,7 @@ def test_more_than_a_batch_arrives_whole(house: House) -> None:
     house.copy()
 
     assert {row[0] for row in house.rows("SELECT id FROM celeriac_jobs")} == ids
-    assert house.rows("SELECT count(*) FROM celeriac_transitions") == [(1100,)]
+    assert house.transitions() == {id: ["queued"] for id in ids}
 
 
 def test_jobs_come_in_the_order_of_their_submission(house: House) -> None:
@@ -81,7 +81,7 @@ def test_a_deleted_job_leaves_the_history(house: House) -> None:
     house.copy()
 
     assert house.state(id) is None
-    assert house.rows("SELECT count(*) FROM celeriac_transitions") == [(0,)]
+    assert house.transitions() == {}
 
 
 def test_a_job_whose_record_is_gone_is_known_by_its_transitions(house: House) -> None:

@@ -95,10 +95,10 @@ def test_what_cannot_run_again_is_told_and_does_not_keep_the_others(asked: Asked
 
     told = asked.ann("POST", "/api/jobs:retry", {"state": ["failed"]}).json
 
-    assert (told["count"], told["skipped"], told["failed"]) == (1, 1, 1)
+    assert (told["count"], told["skipped"], told["failed"]) == (2, 0, 1)
     assert [one["id"] for one in told["problems"]] == [large]
     assert "too large" in told["problems"][0]["detail"]
-    assert state(asked, good) == "queued"
+    assert (state(asked, good), state(asked, gone)) == ("queued", "queued")
 
 
 def test_when_redis_goes_away_it_says_how_far_it_came(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def retry(context: Context, id: str, arguments: Mapping[str, Any] | None = None)
     Raises UnknownJob, ExpiredJob, Conflict when it has not ended or cannot be repeated, InvalidArguments.
     """
     job = _ended(context, id)
-    edited = None if arguments is None else _bind(context, job, arguments)
+    edited = None if arguments is None else bind(context, job, arguments)
     if edited is not None:
         context.claim(job.task, id, edited)
     if edited is None and record.revive(context.client, context.space, id, "retried"):
@@ -154,7 +154,8 @@ def wait(
     return job
 
 
-def _bind(context: Context, job: record.Record, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def bind(context: Context, job: record.Record, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return other arguments for a job, checked. Raises InvalidArguments, Conflict where nobody can check them."""
     spec = context.jobs.by_celery_name(job.task)
     if spec is None:
         raise Conflict(f"{job.task} is no @job: its arguments cannot be checked.", "Retry it as it was.")

@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from celeriac.actions import past
 from celeriac.actions.context import Context
 from celeriac.actions.jobs import cancel, retry
 from celeriac.errors import BrokerError, Conflict, ExpiredJob, InvalidArguments, TooManyJobs, UnknownJob
 from celeriac.job import LIVE, TERMINAL, State
 from celeriac.store.record import Record
+
+if TYPE_CHECKING:
+    from celeriac.history.house import History
 
 PIECE = 100  # jobs of one page
 TOLD = 10  # failures that are told one by one
@@ -62,8 +66,10 @@ def fitting(verb: Verb, states: Iterable[State]) -> tuple[State, ...]:
     return tuple(sorted(named & possible if named else usual))
 
 
-def do_to_many(context: Context, verb: Verb, pages: Callable[[int, str], Page], most: int, token: str = "") -> Outcome:
-    """Do it to at most so many jobs of the pages; what happens to one does not keep it from the others.
+def do_to_many(
+    context: Context, history: History, verb: Verb, pages: Callable[[int, str], Page], most: int, token: str = ""
+) -> Outcome:
+    """Do it to at most so many jobs of the history's pages; what happens to one does not keep it from the others.
 
     Raises BrokerUnavailable, QueueFull, TooManyJobs when nothing was done; later on, they end it.
     """
@@ -72,7 +78,7 @@ def do_to_many(context: Context, verb: Verb, pages: Callable[[int, str], Page], 
         try:
             page = pages(min(PIECE, most - seen), token)
             for job in page.items:
-                _do(context, verb, job.id, found)
+                _do(context, history, verb, job.id, found)
         except (BrokerError, TooManyJobs) as error:
             if not found.done:
                 raise
@@ -86,12 +92,12 @@ def do_to_many(context: Context, verb: Verb, pages: Callable[[int, str], Page], 
     return found
 
 
-def _do(context: Context, verb: Verb, id: str, found: Outcome) -> None:
+def _do(context: Context, history: History, verb: Verb, id: str, found: Outcome) -> None:
     try:
         if verb is Verb.CANCEL:
             cancel(context, id)
         else:
-            retry(context, id)
+            _retry(context, history, id)
     except (UnknownJob, ExpiredJob):
         found.skipped += 1
     except (Conflict, InvalidArguments) as error:
@@ -103,3 +109,13 @@ def _do(context: Context, verb: Verb, id: str, found: Outcome) -> None:
             found.problems.append((id, str(error)))
     else:
         found.done += 1
+
+
+def _retry(context: Context, history: History, id: str) -> None:
+    try:
+        retry(context, id)
+    except (UnknownJob, ExpiredJob):
+        job = past.remembered(context, history, id)
+        if job is None:
+            raise
+        past.retry(context, history, job)

@@ -82,8 +82,11 @@ def letter_resource(letter: Letter, jobs: Registry, *, message: bool = False) ->
     return shown | {"message": letter.raw.decode(errors="replace")} if message else shown
 
 
-def schedule_resource(schedule: Schedule, jobs: Registry) -> dict[str, Any]:
-    """Return what beat submits as JSON takes it; an argument that beat makes when it submits is told by its `repr`."""
+def schedule_resource(schedule: Schedule, jobs: Registry, last: tuple[str, datetime] | None) -> dict[str, Any]:
+    """Return what beat submits as JSON takes it; an argument that beat makes when it submits is told by its `repr`.
+
+    `last` is id and time of the last job of it, where that is known.
+    """
     timing = {field.name: getattr(schedule.timing, field.name) for field in fields(schedule.timing)}
     arguments = _arguments(schedule.task, schedule.args, schedule.kwargs, jobs)
     return {
@@ -93,6 +96,8 @@ def schedule_resource(schedule: Schedule, jobs: Registry) -> dict[str, Any]:
         "words": timing.pop("words"),
         "timing": timing,
         "next_run_at": _time(schedule.next_run_at),
+        "last_run_at": _time(last[1]) if last else None,
+        "last_job_id": last[0] if last else None,
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Response, current_app, request, send_from_directory
 
-from celeriac.api import present
+from celeriac.api import past, present
 from celeriac.api.answers import nothing
 from celeriac.api.contract import Table
 from celeriac.api.door import caller, secrets
@@ -39,7 +39,7 @@ TOLD = Answer(204, "Everything was received before, and nothing more will come: 
             "`state`, `progress` and `log` as they happen, from the start or from where the caller was; `end` is the "
             "last one. `reset` shows how the job stands, when more happened than is kept."
         ),
-        parameters=LAST_ID, answers=(EVENTS, TOLD), errors=(UnknownJob, ExpiredJob, StreamsTaken),
+        parameters=LAST_ID, answers=(EVENTS, TOLD), errors=(*past.GONE, StreamsTaken),
     )
 )  # fmt: skip
 def of_job(id: str) -> Response:
@@ -50,6 +50,10 @@ def of_job(id: str) -> Response:
         with parts().watch.gate:
             present.find(context(), id)
             return _send(stream, Wish(left))
+    except (UnknownJob, ExpiredJob):
+        stream.close()
+        past.living(context(), id, "stream of events")  # raises what the history makes of it
+        raise
     except BaseException:
         stream.close()
         raise

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Response, current_app, request
 
-from celeriac import actions
+from celeriac import actions, history
 from celeriac.api import past, present, shapes, wait
 from celeriac.api.answers import answer, nothing, tagged
 from celeriac.api.bodies import fit, json_object
@@ -65,21 +65,25 @@ def show(id: str) -> Response:
         headers["Retry-After"] = str(_again_after(job))
     body = present.show(app, job)
     if not lives:
-        body["links"] = {"self": present.address(id)}  # nothing can be done with it any more
+        body["links"] = {"self": present.address(id)}  # there is nothing else to look at
     return tagged(body, headers)
 
 
 @table.route(
     Route(
         "/api/jobs/{id}", "DELETE", "Forget a job that has ended", scope=Scope.SUBMIT,
-        answers=(Answer(204, "It is forgotten: record, log and result."),), errors=(*UNKNOWN, Conflict),
+        answers=(Answer(204, "It is forgotten: record, log and result, and in the history."),),
+        errors=(*past.GONE, Conflict),
     )
 )  # fmt: skip
 def delete(id: str) -> Response:
     """Forget the job."""
     app = context()
-    present.find(app, id)
-    actions.delete(app, id)
+    job, lives = past.look_up(app, id)
+    if lives:
+        actions.delete(app, id)
+    else:
+        actions.past.delete(app, job)
     return nothing()
 
 
@@ -89,13 +93,15 @@ def delete(id: str) -> Response:
         description="A job that waits never starts; one that runs stops at its next step, or by force where possible.",
         scope=Scope.SUBMIT, by_link=True,
         answers=(Answer(200, "It is cancelled.", shapes.Job), Answer(202, "It was told, and stops soon.", shapes.Job)),
-        errors=(*UNKNOWN, Conflict),
+        errors=(*past.GONE, Conflict),
     )
 )  # fmt: skip
 def cancel(id: str) -> Response:
     """Ask the job to stop."""
     app = context()
-    present.find(app, id)
+    job, lives = past.look_up(app, id)
+    if not lives:
+        raise actions.past.not_there(job)
     state = actions.cancel(app, id)
     return answer(present.show(app, present.find(app, id)), 202 if state is State.CANCELLING else 200)
 
@@ -104,9 +110,10 @@ def cancel(id: str) -> Response:
     Route(
         "/api/jobs/{id}/retry", "POST", "Run a job once more, under its id", scope=Scope.SUBMIT,
         request=shapes.Repetition, body_required=False,
+        description="When Redis has forgotten it, with the arguments that the history kept.",
         parameters=(Parameter("Idempotency-Key", "header", "Equal requests with this key are one.", KEY),),
         answers=(Answer(202, "It is queued again, history kept.", shapes.Job, headers=("Location", "Retry-After")),),
-        errors=(*UNKNOWN, Conflict, *HELD),
+        errors=(*past.GONE, Conflict, *HELD),
     )
 )  # fmt: skip
 def retry(id: str) -> Response:
@@ -116,8 +123,10 @@ def retry(id: str) -> Response:
     given = fit(shapes.Repetition, payload)
 
     def do(_: str, again: bool) -> Told:
-        job = present.find(app, id)
-        if not (again and not job.done):  # else the request before this one did it
+        job, lives = past.look_up(app, id)
+        if not lives:
+            actions.past.retry(app, history.of(current_app), job, given.arguments)
+        elif not (again and not job.done):  # else the request before this one did it
             actions.retry(app, id, given.arguments)
         kwargs = job.kwargs if given.arguments is None else given.arguments
         queued = replace(
@@ -134,13 +143,13 @@ def retry(id: str) -> Response:
         "/api/jobs/{id}/logs", "GET", "What a job printed and logged", scope=Scope.READ, by_link=True,
         description="`Accept: text/plain` gives one line each.",
         parameters=(Parameter("after", "query", "Only lines after this `seq`.", {"type": "integer", "minimum": 0}),),
-        answers=(Answer(200, "The lines, the oldest first.", shapes.Log),), errors=(*UNKNOWN, BadRequest),
+        answers=(Answer(200, "The lines, the oldest first.", shapes.Log),), errors=(*past.GONE, BadRequest),
     )
 )  # fmt: skip
 def logs(id: str) -> Response:
     """Answer the job's lines."""
     app = context()
-    job = present.find(app, id)
+    job = past.living(app, id, "log")
     after = request.args.get("after", "0")
     if not (after.isascii() and after.isdigit() and len(after) <= 15):
         raise BadRequest("`after` is not the `seq` of a line.")

@@ -74,7 +74,7 @@ def cancel() -> Response:
     Route(
         "/api/jobs:retry", "POST", "Run all jobs that fit once more",
         description="One's own; everybody's for operators. Those of the filter that failed or were lost, or that ended "
-        "in a state that it names. What Redis has forgotten is skipped.",
+        "in a state that it names.",
         scope=Scope.SUBMIT, request=Many, parameters=IDEMPOTENT,
         answers=(Answer(200, "What came of it.", Outcome),), errors=(BadRequest, *OF_THE_HISTORY, *HELD),
     )
@@ -101,7 +101,12 @@ def _done(verb: Verb, given: Many) -> dict[str, object]:
     if given.dry_run or not states:
         return {"dry_run": given.dry_run, "count": asked.count(filter) if states else 0, **nothing}
     found = do_to_many(
-        context(), verb, lambda size, token: asked.page_now(filter, size, token), given.limit, given.page_token or ""
+        context(),
+        asked,
+        verb,
+        lambda size, token: asked.page_now(filter, size, token),
+        given.limit,
+        given.page_token or "",
     )
     return {
         "dry_run": False, "count": found.done, "skipped": found.skipped, "failed": found.failed,

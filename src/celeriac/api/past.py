@@ -9,16 +9,16 @@ from flask import Response, current_app
 from pydantic import BaseModel
 
 from celeriac import history
-from celeriac.actions import Context
+from celeriac.actions import Context, past
 from celeriac.api import present
 from celeriac.api.answers import answer
 from celeriac.api.contract import Table
 from celeriac.api.parts import context
 from celeriac.auth.caller import Scope
-from celeriac.errors import ExpiredJob, HistoryUnavailable, HistoryUnfit, UnknownJob
+from celeriac.errors import ExpiredJob, HistoryUnavailable, UnknownJob
 from celeriac.job import State
 from celeriac.registry.openapi import Answer, Route
-from celeriac.store import journal, since
+from celeriac.store import since
 from celeriac.store.record import Record
 
 table = Table("jobs")
@@ -64,25 +64,18 @@ def look_up(app: Context, id: str) -> tuple[Record, bool]:
 
     Raises UnknownJob, ExpiredJob, HistoryUnavailable: nobody can tell whether it ever was.
     """
-    try:
-        return present.find(app, id), True
-    except (UnknownJob, ExpiredJob) as error:
-        job = _remembered(app, id)
-        if job is None:
-            raise
-        if not present.is_seen(job):
-            raise present.unknown(id) from error
-        return job, False
+    job, lives = past.find(app, history.of(current_app), id)
+    if not present.is_seen(job):
+        raise present.unknown(id)
+    return job, lives
 
 
-def _remembered(app: Context, id: str) -> Record | None:
-    asked = history.of(current_app)
-    if not asked.on or journal.unknown(app.client, app.space, [id]).get(id) in (None, "deleted"):
-        return None  # it lives, and is another's; or it leaves the history, too
-    try:
-        return asked.find(id)
-    except HistoryUnfit:  # no tables yet: nothing is remembered
-        return None
+def living(app: Context, id: str, what: str) -> Record:
+    """Return the job, for `what` is kept in Redis alone. Raises as `look_up`, and ExpiredJob where that is gone."""
+    job, lives = look_up(app, id)
+    if not lives:
+        raise past.gone(job, what)
+    return job
 
 
 def _happened(at: datetime | None, state: str, attempt: int | None, note: str) -> dict[str, Any]:

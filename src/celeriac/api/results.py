@@ -6,15 +6,15 @@ from contextlib import suppress
 
 from flask import Response
 
-from celeriac.api import present
+from celeriac import actions
+from celeriac.api import past
 from celeriac.api.answers import tagged
 from celeriac.api.contract import Table
 from celeriac.api.door import caller
 from celeriac.api.parts import context, parts
 from celeriac.api.sending import ANSWERS, HEADERS, IF_NONE_MATCH, RANGE, sent
 from celeriac.auth.caller import Scope, Way
-from celeriac.errors import CeleriacError, Conflict, ExpiredFile, ExpiredJob, UnknownFile, UnknownJob
-from celeriac.job import State
+from celeriac.errors import CeleriacError, Conflict, ExpiredFile, UnknownFile
 from celeriac.registry.file import is_file, references
 from celeriac.registry.openapi import ANY_MEDIA, Answer, Route
 from celeriac.store.files import unknown
@@ -29,7 +29,7 @@ def _told(path: str, summary: str, what: str, missing: type[CeleriacError], *, d
         path, "GET", summary, scope=Scope.READ, by_link=True, description=description,
         parameters=(IF_NONE_MATCH, RANGE),
         answers=(Answer(200, what, media=ANY_MEDIA, headers=HEADERS), *ANSWERS),
-        errors=(UnknownJob, ExpiredJob, missing, ExpiredFile),
+        errors=(*past.GONE, missing, ExpiredFile),
     )  # fmt: skip
 
 
@@ -41,10 +41,9 @@ def _told(path: str, summary: str, what: str, missing: type[CeleriacError], *, d
 )  # fmt: skip
 def result(id: str) -> Response:
     """Answer what the job returned."""
-    job = present.find(context(), id)
-    if job.state is not State.SUCCEEDED:
-        raise Conflict(f"Job {id} is {job.state}: it has no result.", "Look at the job itself.")
-    return _file(job.result["file"], id) if is_file(job.result) else tagged(job.result)
+    job, _ = past.look_up(context(), id)
+    result = actions.past.result_of(job)
+    return _file(result["file"], id) if is_file(result) else tagged(result)
 
 
 @table.route(
@@ -55,7 +54,7 @@ def result(id: str) -> Response:
 )  # fmt: skip
 def file(id: str, file: str) -> Response:
     """Answer a file of the job."""
-    job = present.find(context(), id)
+    job, _ = past.look_up(context(), id)
     seen = [job.result] if caller().way is Way.LINK else [job.result, job.args, job.kwargs]
     if file not in references(seen):
         raise unknown(file)

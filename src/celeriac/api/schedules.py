@@ -8,6 +8,8 @@ from typing import Any
 from flask import Response, current_app
 from pydantic import BaseModel, Field
 
+from celeriac import history
+from celeriac.actions import past
 from celeriac.actions.resource import schedule_resource
 from celeriac.api import present
 from celeriac.api.answers import answer
@@ -43,8 +45,12 @@ class Schedule(BaseModel):
     words: str = Field(description="When it is due, for people.")
     timing: Timing
     next_run_at: datetime | None = Field(
-        description="By the clock, if a beat runs; null for an interval: when the last run was, beat alone knows."
+        description="By the clock, if a beat runs; null for an interval: when it counts from, beat alone knows."
     )
+    last_run_at: datetime | None = Field(
+        description="When the last job of it was submitted, as far as the history knows: by a beat of this app."
+    )
+    last_job_id: str | None
 
 
 class Schedules(BaseModel):
@@ -56,12 +62,14 @@ class Schedules(BaseModel):
 @table.route(
     Route(
         "/api/schedules", "GET", "List what Celery beat submits by itself", scope=Scope.OPERATE,
-        description="As the app's `beat_schedule` says. Whether a beat runs, and what it did last, is not known here.",
+        description="As the app's `beat_schedule` says, and the last job of each as the history knows it. Whether a "
+        "beat runs at this moment is not known here.",
         answers=(Answer(200, "Every schedule, by name.", Schedules),),
     )
 )  # fmt: skip
 def index() -> Response:
     """Answer every schedule."""
-    jobs = context().jobs
-    found = [schedule_resource(one, jobs) for one in schedules(current_app.extensions["celery"])]
+    jobs, kept = context().jobs, history.of(current_app)
+    told = schedules(current_app.extensions["celery"])
+    found = [schedule_resource(one, jobs, past.last_run(kept, one)) for one in told]
     return answer({"items": [one | {"arguments": present.redact(one["arguments"])} for one in found]})

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import IO, Any
 
 import click
+from flask import current_app
 
-from celeriac import actions
-from celeriac.actions import resource
+from celeriac import actions, history
+from celeriac.actions import past, resource
 from celeriac.actions.many import Verb
 from celeriac.cli import shown
 from celeriac.cli.chosen import Chosen
@@ -91,7 +92,10 @@ def submit(
 def show(id: str, log: bool, as_json: bool) -> None:
     """Show a job: its state, why it waits, how far it is, how it ended."""
     app = context()
-    found = _resource(id)
+    job, lives = look_up(id)
+    if log and not lives:
+        raise past.gone(job, "log")
+    found = _resource(id, job)
     lines = record.log(app.client, app.space, id) if log else []
     if log:
         found["log"] = [resource.line_resource(line) for line in lines]
@@ -107,8 +111,7 @@ def cancel(ids: tuple[str, ...], chosen: Chosen, every: bool, dry_run: bool, yes
     """Cancel jobs, named or by a filter: a waiting one never starts, a running one stops at its next step."""
     if is_meant(ids, chosen, every):
         return do_many(Verb.CANCEL, chosen, dry_run, yes, as_json)
-    app = context()
-    states = {id: actions.cancel(app, id).value for id in ids}
+    states = {id: _cancel(id).value for id in ids}
     say(states, as_json, lambda: "\n".join(f"{id} {state}" for id, state in states.items()))
 
 
@@ -138,8 +141,12 @@ def retry(
             raise BadRequest("Many jobs run again as they were, and are not waited for.")
         return do_many(Verb.RETRY, chosen, dry_run, yes, as_json)
     app = context()
-    job = record.read(app.client, app.space, id)
-    actions.retry(app, id, given(app.jobs.by_celery_name(job.task), values, arguments))
+    job, lives = look_up(id)
+    edited = given(app.jobs.by_celery_name(job.task), values, arguments)
+    if lives:
+        actions.retry(app, id, edited)
+    else:
+        past.retry(app, history.of(current_app), job, edited)
     if wait:
         _wait(id, timeout, as_json)
     else:
@@ -153,7 +160,11 @@ def delete(ids: tuple[str, ...], as_json: bool) -> None:
     """Forget jobs that ended: record, log and result."""
     app = context()
     for id in ids:
-        actions.delete(app, id)
+        job, lives = look_up(id)
+        if lives:
+            actions.delete(app, id)
+        else:
+            past.delete(app, job)
     say(dict.fromkeys(ids, "deleted"), as_json, lambda: "\n".join(f"{id} deleted" for id in ids))
 
 
@@ -166,6 +177,18 @@ def tasks(as_json: bool) -> None:
     rows = [(shown.signature(spec), spec.queue, spec.summary) for spec in specs]
     empty = "This app has no jobs: decorate a function with @job."
     say(found, as_json, lambda: shown.table(("task", "queue", "what it does"), rows, empty))
+
+
+def look_up(id: str) -> tuple[record.Record, bool]:
+    """Return the job, and whether it lives in Redis. Raises UnknownJob, ExpiredJob."""
+    return past.find(context(), history.of(current_app), id)
+
+
+def _cancel(id: str) -> State:
+    job, lives = look_up(id)
+    if not lives:
+        raise past.not_there(job)
+    return actions.cancel(context(), id)
 
 
 def _resource(id: str, job: record.Record | None = None) -> dict[str, Any]:

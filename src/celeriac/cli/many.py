@@ -108,7 +108,7 @@ def do_many(verb: Verb, chosen: Chosen, dry_run: bool, yes: bool, as_json: bool)
         click.confirm(f"{verb.value.capitalize()} {_jobs(n)}?", abort=True, err=True)
     found, token = Outcome(), ""
     while True:
-        part = do_to_many(context(), verb, lambda size, at: asked.page_now(filter, size, at), PIECE, token)
+        part = do_to_many(context(), asked, verb, lambda size, at: asked.page_now(filter, size, at), PIECE, token)
         found.done += part.done
         found.skipped += part.skipped
         found.failed += part.failed

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+from flask import current_app
 
+from celeriac import history
+from celeriac.actions import past
 from celeriac.cli.group import context, jobs, json_option, say
-from celeriac.errors import BadRequest, Conflict, ExpiredFile, UnknownFile
-from celeriac.job import State
+from celeriac.errors import BadRequest, ExpiredFile, UnknownFile
 from celeriac.registry.file import is_file
-from celeriac.store import record
 from celeriac.store.files import Kept
 from celeriac.worker.file import files
 
@@ -29,14 +30,13 @@ JSON_TYPE = "application/json"
 def fetch(id: str, output: Path | None, as_json: bool) -> None:
     """Print what a job returned: JSON, or the bytes of a file. With --json and --output: what was written."""
     app = context()
-    job = record.read(app.client, app.space, id)
-    if job.state is not State.SUCCEEDED:
-        raise Conflict(f"Job {id} is {job.state}: it has no result.", "`flask jobs show` tells more.")
-    if not is_file(job.result):
-        text = json.dumps(job.result, ensure_ascii=False).encode() + b"\n"
+    job, _ = past.find(app, history.of(current_app), id)
+    result = past.result_of(job)
+    if not is_file(result):
+        text = json.dumps(result, ensure_ascii=False).encode() + b"\n"
         return _hand_over(io.BytesIO(text), Kept("", "", JSON_TYPE, len(text)), output, as_json)
     try:
-        kept = files().find(job.result["file"])
+        kept = files().find(result["file"])
         if id not in kept.jobs:  # any job can return the id of another's file
             raise UnknownFile(kept.id)
         stream = files().open(kept.id)

@@ -12,8 +12,10 @@ from datetime import datetime
 from typing import Any
 
 import click
+from flask import current_app
 
-from celeriac.actions import resource
+from celeriac import history
+from celeriac.actions import past, resource
 from celeriac.cli import shown
 from celeriac.cli.group import OUTCOMES, context, jobs, json_option
 from celeriac.errors import BrokerUnavailable
@@ -32,7 +34,9 @@ GONE = 4  # exit code for a job that there is no record of any more, as of Unkno
 def watch(id: str, as_json: bool) -> None:
     """Watch a job until it ends: log lines, how far it is, its result; the exit code tells the outcome."""
     app = context()
-    record.exists(app.client, app.space, id)
+    job, lives = past.find(app, history.of(current_app), id)
+    if not lives:
+        raise past.gone(job, "stream of events")
     watch_to_the_end(id, as_json)
 
 

@@ -7,17 +7,16 @@ jobs that run beside. PostgreSQL takes whole columns as arrays.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, SmallInteger, Table
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[tuple[Any, ...]]  # values in the order of the columns
 
 PARAMETERS = 4000  # of one statement of SQLite, which takes 32,766
-FEW = 8  # rows of the statement for what is left
+FEW = (64, 8, 1)  # rows of the statements for what is left
 SEARCHED = {
     "sqlite": "INSERT OR REPLACE INTO celeriac_words (rowid, words) VALUES {}",
     "postgresql": "INSERT INTO celeriac_words (n, words) SELECT n, array_to_tsvector(string_to_array(words, ' ')) "
@@ -51,43 +50,44 @@ def add(connection: Connection, table: Table, rows: Rows, sums: Sequence[str]) -
     _insert(connection, table, rows, f"ON CONFLICT ({keys}) DO UPDATE SET {more}")
 
 
-def put(connection: Connection, table: Table, rows: Rows, lasting: Sequence[str]) -> None:
-    """Add rows with the key `n`, or change those that are there; a NULL leaves the `lasting` columns as they are."""
+def put(connection: Connection, table: Table, rows: Rows, lasting: Sequence[str], growing: Sequence[str]) -> None:
+    """Add rows with the key `n`, or change those that are there: a NULL leaves the `lasting` columns as they are, and
+    the `growing` ones keep what they have before what is given."""
+    old, new = table.name, "excluded"
     changes = ", ".join(
-        f"{name} = coalesce(excluded.{name}, {table.name}.{name})" if name in lasting else f"{name} = excluded.{name}"
+        f"{name} = coalesce({new}.{name}, {old}.{name})" if name in lasting else _set(table, name, name, new, growing)
         for name in [column.name for column in table.c]
         if name not in ("n", "id")
     )
     _insert(connection, table, rows, f"ON CONFLICT (n) DO UPDATE SET {changes}")
 
 
-def update(connection: Connection, table: Table, rows: Rows, names: Sequence[str]) -> None:
-    """Change the columns `names` of the rows with the keys `n`."""
+def update(connection: Connection, table: Table, rows: Rows, names: Sequence[str], growing: Sequence[str]) -> None:
+    """Change columns of the rows whose key `n` is the first of the `names`; the `growing` ones keep what they have."""
     if not rows:
         return
-    given = ("n", *names)
     if connection.dialect.name == "sqlite":
-        sets = ", ".join(f"{name} = given.column{i}" for i, name in enumerate(names, 2))
+        sets = ", ".join(_set(table, name, f"column{i}", "given", growing) for i, name in enumerate(names[1:], 2))
         head = f"UPDATE {table.name} SET {sets} FROM (VALUES {{}}) AS given WHERE {table.name}.n = given.column1"
-        _in_chunks(connection, head, list(map(itemgetter(*given), rows)))
+        _in_chunks(connection, head, rows)
         return
-    sets = ", ".join(f"{name} = given.{name}" for name in names)
-    arrays = ", ".join(f"%s::{_kind(table.c[name])}[]" for name in given)
+    sets = ", ".join(_set(table, name, name, "given", growing) for name in names[1:])
+    arrays = ", ".join(f"%s::{_kind(table.c[name])}[]" for name in names)
     connection.exec_driver_sql(
-        f"UPDATE {table.name} SET {sets} FROM unnest({arrays}) AS given ({', '.join(given)}) "
+        f"UPDATE {table.name} SET {sets} FROM unnest({arrays}) AS given ({', '.join(names)}) "
         f"WHERE {table.name}.n = given.n",
-        tuple([row[name] for row in rows] for name in given),
+        _columns(rows),
     )
 
 
-def search_words(connection: Connection, rows: Sequence[tuple[int, str]]) -> None:
+def search_words(connection: Connection, rows: Rows) -> None:
     """Let jobs be found by these words (separated by spaces), and by no others."""
     if not rows:
         return
     if connection.dialect.name == "sqlite":
         _in_chunks(connection, SEARCHED["sqlite"], rows)
     else:
-        connection.exec_driver_sql(SEARCHED["postgresql"], tuple(map(list, zip(*rows, strict=True))))
+        connection.exec_driver_sql(SEARCHED["postgresql"], _columns(rows))
 
 
 def forget(connection: Connection, tables: Sequence[Table], keys: Sequence[int]) -> None:
@@ -106,18 +106,26 @@ def _insert(connection: Connection, table: Table, rows: Rows, otherwise: str) ->
     names = [column.name for column in table.c]
     head = f"INSERT INTO {table.name} ({', '.join(names)})"
     if connection.dialect.name == "sqlite":
-        _in_chunks(connection, f"{head} VALUES {{}} {otherwise}", list(map(itemgetter(*names), rows)))
+        _in_chunks(connection, f"{head} VALUES {{}} {otherwise}", rows)
         return
     arrays = ", ".join(f"%s::{_kind(column)}[]" for column in table.c)
-    columns = tuple([row[name] for row in rows] for name in names)
-    connection.exec_driver_sql(f"{head} SELECT * FROM unnest({arrays}) {otherwise}", columns)
+    connection.exec_driver_sql(f"{head} SELECT * FROM unnest({arrays}) {otherwise}", _columns(rows))
 
 
-def _in_chunks(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _set(table: Table, name: str, given: str, source: str, growing: Sequence[str]) -> str:
+    """Return the change of a column to what is given."""
+    return f"{name} = {table.name}.{name} || {source}.{given}" if name in growing else f"{name} = {source}.{given}"
+
+
+def _columns(rows: Rows) -> tuple[list[Any], ...]:
+    return tuple(map(list, zip(*rows, strict=True)))
+
+
+def _in_chunks(connection: Connection, statement: str, rows: Rows) -> None:
     """Run SQLite's statement with as many rows at once as it takes."""
     place, at = f"({', '.join('?' * len(rows[0]))})", 0
-    for size in (PARAMETERS // len(rows[0]), FEW, 1):
-        text = statement.format(", ".join([place] * size))
+    for size in (PARAMETERS // len(rows[0]), *FEW):
+        text = statement.format(", ".join([place] * size)) if len(rows) - at >= size else ""
         while len(rows) - at >= size:
             connection.exec_driver_sql(text, tuple(chain.from_iterable(rows[at : at + size])))
             at += size

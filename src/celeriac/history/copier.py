@@ -10,12 +10,14 @@ A process that dies anywhere leaves the cursor where the stored rows end. While 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,11 +45,27 @@ HOLD = 5.0  # seconds for which the part is ours without renewal
 TRY = 1.0  # seconds between two attempts to get it, and to say how it goes
 PRUNE = 3600.0  # seconds between two prunings
 PART = "history"
+ROOM = 50_000  # objects that a batch may make before the collector of garbage looks
 
 
 def space_of(settings: Settings) -> Space:
     """Return where the app's keys live."""
     return Space(settings.key_prefix, settings.lease, settings.max_losses, settings.retention)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Let the collector of garbage look seldom: thousands of rows that are gone together in a moment would make it look
+    through the whole process, again and again."""
+    before = gc.get_threshold()
+    rare = (max(before[0], ROOM), *before[1:])
+    if before[0]:  # 0: somebody has turned it off
+        gc.set_threshold(*rare)
+    try:
+        yield
+    finally:
+        if before[0] and gc.get_threshold() == rare:
+            gc.set_threshold(*before)
 
 
 @dataclass(slots=True)
@@ -100,7 +118,8 @@ class Copier:
     def step_safely(self) -> bool:
         """Do one step; return whether there is more to do at once. What fails is said, and tried again later."""
         try:
-            more = self.step()
+            with unhurried():
+                more = self.step()
         except Superseded:
             self._forget()
             return False
@@ -196,9 +215,10 @@ class Copier:
             logger.warning("The journal has a gap: the history is completed from the live records.")
         journal.copied(self.client, self.space, reached, int(time.time() * 1000), kept)
 
-    def _read(self, ids: Sequence[str], moving: bool) -> Mapping[str, journal.Detail]:
-        names = journal.MOVING if moving else journal.FIELDS
-        return journal.details(self.client, self.space, ids, RESULT_LIMIT, names)
+    def _read(self, ids: Sequence[str], told: bool) -> Mapping[str, journal.Detail]:
+        if told:
+            return journal.details(self.client, self.space, ids, 0, journal.STEADY)
+        return journal.details(self.client, self.space, ids, RESULT_LIMIT)
 
     def _advance(self, cursor: Cursor, entry: int) -> None:
         with self.database.write() as connection:

@@ -1,21 +1,32 @@
 """Speaks SQL: stores what happened, in the transaction that also moves the cursor: each transition once.
 
 1. `jobs_of` groups a batch of the journal's entries by job.
-2. `store` reads of each job's record what its row does not tell yet: nothing where the row was written after its end.
-3. It writes rows, transitions, words and counts; a job that was deleted goes from all of them.
+2. `store` reads of each job's record what neither its row nor its last entry tells.
+3. It writes rows with their transitions, words and counts; a job that was deleted goes from all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from celeriac.history import bulk, counting
 from celeriac.history.counting import SUBMITTED, Counts
-from celeriac.history.rows import MOVING, Row, created_at, is_known, moving_row, row_of, row_without_record, times_of
+from celeriac.history.rows import (
+    Moved,
+    Row,
+    created_at,
+    is_known,
+    row_of,
+    row_without_record,
+    times_of,
+    told_row,
+    trail_of,
+    with_told,
+)
 from celeriac.history.schema import SHIFT, jobs, transitions
 from celeriac.history.words import words_of
 from celeriac.job import TERMINAL, State
@@ -25,15 +36,16 @@ DELETED = "deleted"
 
 AGAIN = ("retried", "requeued")  # the arguments may be others now
 LASTING = ("args", "options")  # kept when a later look does not know them any more
-ENTRY_ONLY = ("state", "seq", "finished_at")  # all that an entry tells without a record
-STEADY = frozenset((State.RUNNING, State.SUCCEEDED))  # whoever comes here changes MOVING alone
+GROWING = ("trail",)  # what is new comes after what is there
+STEADY = frozenset((State.RUNNING, State.SUCCEEDED))  # whoever comes here keeps its arguments
+TRAIL = 4000  # characters of a row's trail: the transitions after that have rows of their own
 
-#: Reads records of these jobs: with True what changes while a job runs and succeeds, with False everything.
+#: Reads records of these jobs: with True what a start and a success leave as it is, with False everything.
 Read = Callable[[Sequence[str], bool], Mapping[str, Detail]]
 
 
 class Known(NamedTuple):
-    """A job that has a row, and what the row tells."""
+    """A job that has a row, and what the row tells; `trail` is its length."""
 
     n: int
     state: str
@@ -43,6 +55,17 @@ class Known(NamedTuple):
     due: int | None
     started_at: int | None
     finished_at: int | None
+    trail: int
+
+
+class Closed(NamedTuple):
+    """All that an entry tells without a record."""
+
+    n: int
+    state: str
+    seq: int
+    finished_at: int | None
+    trail: str
 
 
 @dataclass(slots=True)
@@ -54,23 +77,25 @@ class Job:
     deleted: bool = False
 
     def is_told(self, known: Known | None) -> bool:
-        """Was the row written after the end that these entries tell of?"""
+        """Need no record be read? Its row was written after the end that these entries tell of, or the last of them
+        tells all that changed since then."""
+        if known is None:
+            return False
         last = self.entries[-1]
-        return known is not None and known.state == last.state and last.state in TERMINAL and last.seq <= known.seq
-
-    def is_steady(self, known: Known | None) -> bool:
-        """Did the job only go on, since its row was written?"""
-        return known is not None and all(entry.state in STEADY for entry in self.entries)
+        if last.seq <= known.seq:
+            return known.state == last.state and last.state in TERMINAL
+        return bool(last.told) and all(entry.state in STEADY for entry in self.entries)
 
 
 @dataclass(slots=True)
 class Writes:
-    """The rows of one batch, table by table."""
+    """The rows of one batch, table by table; `trails` are (key, transitions) of rows that change in nothing else."""
 
     rows: list[Row] = field(default_factory=list)
-    moved: list[Row] = field(default_factory=list)
-    closed: list[Row] = field(default_factory=list)
-    transitions: list[Row] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
+    trails: list[tuple[int, str]] = field(default_factory=list)
+    transitions: list[tuple[int, int, int, str, int, int | None, int, str]] = field(default_factory=list)
     words: list[tuple[int, str]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -99,19 +124,16 @@ def store(connection: Connection, birth: int, batch: Mapping[str, Job], read: Re
     fresh = {job.id: created_at(details[job.id], job.entries[0].at) for job in present if job.id not in known}
     keys = _new_keys(connection, fresh)
     for job in present:
-        before = known.get(job.id)
-        n = before.n if before is not None else keys[job.id]
-        _add_job(writes, n, job, details.get(job.id), before)
-        writes.transitions += [_transition(n, birth, entry) for entry in job.entries]
+        _add_job(writes, birth, job, details.get(job.id), known.get(job.id), keys)
     write(connection, writes)
     return [id for id, detail in details.items() if detail.message]
 
 
 def _details(present: Sequence[Job], known: Mapping[str, Known], read: Read) -> dict[str, Detail]:
-    """Read what the rows do not tell yet."""
+    """Read what neither the rows nor the entries tell."""
     wanted = [job for job in present if not job.is_told(known.get(job.id))]
-    steady = [job.id for job in wanted if job.is_steady(known.get(job.id))]
-    found = {id: detail for id, detail in read(steady, True).items() if detail.fields.get("state", "") in ("", *STEADY)}
+    told = [job.id for job in wanted if job.id not in known and job.entries[-1].told]
+    found = dict(read(told, True))
     return {**found, **read([job.id for job in wanted if job.id not in found], False)}
 
 
@@ -124,65 +146,101 @@ def store_records(connection: Connection, details: Mapping[str, Detail], until: 
     keys = _new_keys(connection, {id: created for id, created in missing.items() if created <= until})
     writes = Writes()
     for id in (*keys, *known):
-        row, before = row_of(id, alive[id]), known.get(id)
-        n = keys[id] if before is None else before.n
-        _add_row(writes, n, row, new=before is None)
+        before = known.get(id)
+        row = row_of(keys[id] if before is None else before.n, id, alive[id])
+        created = row.n >> SHIFT
+        _add_row(writes, row, new=before is None)
         if before is None:
-            writes.counts.add(n >> SHIFT, row["task"], row["queue"], SUBMITTED)
-        if row["state"] in TERMINAL and (before is None or before.state not in TERMINAL):
-            ended = row["finished_at"] or n >> SHIFT
+            writes.counts.add(created, row.task, row.queue, SUBMITTED)
+        if row.state in TERMINAL and (before is None or before.state not in TERMINAL):
+            ended = row.finished_at or created
             if ended < until:
-                writes.counts.add(ended, row["task"], row["queue"], row["state"], times_of(row, n >> SHIFT))
+                times = times_of(created, row.due, row.started_at, row.finished_at)
+                writes.counts.add(ended, row.task, row.queue, row.state, times)
     write(connection, writes)
 
 
-def _add_job(writes: Writes, n: int, job: Job, detail: Detail | None, before: Known | None) -> None:
-    last = job.entries[-1]
-    row: Mapping[str, Any]
-    if detail is None or (before is not None and not is_known(detail)):
-        assert before is not None
-        row = before._asdict()
-        if detail is not None:
-            closed = row_without_record(job.id, last.state, last.at, last.seq)
-            writes.closed.append({"n": n} | {name: closed[name] for name in ENTRY_ONLY})
-            row |= writes.closed[-1]
-    elif before is not None and "task" not in detail.fields:
-        row = {**before._asdict(), **moving_row(detail)}
-        row["n"] = n
-        writes.moved.append(row)
-    else:
-        row = row_of(job.id, detail) if is_known(detail) else row_without_record(job.id, last.state, last.at, last.seq)
-        _add_row(writes, n, row, new=before is None)
-    count = writes.counts.add
+def _add_job(
+    writes: Writes, birth: int, job: Job, detail: Detail | None, before: Known | None, keys: Mapping[str, int]
+) -> None:
+    """Add what a batch says of one job."""
     if before is None:
-        count(n >> SHIFT, row["task"], row["queue"], SUBMITTED)
+        assert detail is not None
+        n = keys[job.id]
+        shown: Row | Known = _add_new(writes, n, job, detail, _trail(writes, birth, n, job, 0))
+    else:
+        n = before.n
+        shown = _change(writes, before, job, detail, _trail(writes, birth, n, job, before.trail))
+    _count(writes.counts, n >> SHIFT, job, shown, new=before is None)
+
+
+def _add_new(writes: Writes, n: int, job: Job, detail: Detail, trail: str) -> Row:
+    last = job.entries[-1]
+    if not is_known(detail):
+        row = row_without_record(n, job.id, last, trail)
+    else:
+        row = row_of(n, job.id, with_told(detail, last) if last.told else detail, trail)
+    _add_row(writes, row, new=True)
+    return row
+
+
+def _change(writes: Writes, before: Known, job: Job, detail: Detail | None, trail: str) -> Row | Known:
+    """Change a job's row, by its record or, where none was read (or is left), by its last entry; return how it is."""
+    last, n = job.entries[-1], before.n
+    if detail is not None and is_known(detail):
+        row = row_of(n, job.id, detail, trail)
+        _add_row(writes, row, new=False)
+        return row
+    if detail is not None:
+        finished, started = last.at if last.state in TERMINAL else None, before.started_at
+        writes.closed.append(Closed(n, last.state, last.seq, finished, trail))
+    elif last.seq <= before.seq:
+        writes.trails.append((n, trail))
+        return before
+    else:
+        moved = told_row(n, last, trail)
+        writes.moved.append(moved)
+        finished, started = moved.finished_at, moved.started_at
+    return Known(n, last.state, last.seq, before.task, before.queue, before.due, started, finished, 0)
+
+
+def _add_row(writes: Writes, row: Row, new: bool) -> None:
+    writes.rows.append(row)
+    if row.args is not None and (new or row.error or row.reason in AGAIN):
+        words = words_of(row.args, row.error or "")
+        if words:
+            writes.words.append((row.n, words))
+
+
+def _trail(writes: Writes, birth: int, n: int, job: Job, length: int) -> str:
+    """Return what the trail of the row gets; where that is long, the transitions get rows of their own."""
+    trail = trail_of(birth, job.entries)
+    if length + len(trail) <= TRAIL:
+        return trail
+    writes.transitions += [(n, birth, e.number, e.state, e.at, e.attempt, e.seq, e.note) for e in job.entries]
+    return ""
+
+
+def _count(counts: Counts, created: int, job: Job, shown: Row | Known, new: bool) -> None:
+    task, queue = shown.task, shown.queue
+    if new:
+        counts.add(created, task, queue, SUBMITTED)
     for entry in job.entries:
         if entry.state in TERMINAL:
-            is_last = entry is last and row["state"] == entry.state
-            count(entry.at, row["task"], row["queue"], entry.state, times_of(row, n >> SHIFT) if is_last else {})
-
-
-def _add_row(writes: Writes, n: int, row: Row, new: bool) -> None:
-    row["n"] = n
-    writes.rows.append(row)
-    if row["args"] is not None and (new or row["error"] or row["reason"] in AGAIN):
-        words = words_of(row["args"], row["error"] or "")
-        if words:
-            writes.words.append((n, words))
-
-
-def _transition(n: int, birth: int, e: Entry) -> Row:
-    return {"n": n, "birth": birth, "entry": e.number, "state": e.state, "at": e.at, "attempt": e.attempt,
-            "seq": e.seq, "note": e.note}  # fmt: skip
+            times = {}
+            if entry is job.entries[-1] and shown.state == entry.state:
+                times = times_of(created, shown.due, shown.started_at, shown.finished_at)
+            counts.add(entry.at, task, queue, entry.state, times)
 
 
 def write(connection: Connection, writes: Writes) -> None:
     """Write everything, table by table."""
     if writes.gone:
         forget(connection, writes.gone)
-    bulk.put(connection, jobs, writes.rows, LASTING)
-    bulk.update(connection, jobs, writes.moved, MOVING)
-    bulk.update(connection, jobs, writes.closed, ENTRY_ONLY)
+    bulk.put(connection, jobs, writes.rows, LASTING, GROWING)
+    bulk.update(connection, jobs, writes.moved, Moved._fields, GROWING)
+    bulk.update(connection, jobs, writes.closed, Closed._fields, GROWING)
+    bulk.update(connection, jobs, [row for row in writes.trails if row[1]], ("n", *GROWING), GROWING)
     bulk.insert(connection, transitions, writes.transitions)
     bulk.search_words(connection, writes.words)
     counting.write(connection, writes.counts)
@@ -195,7 +253,7 @@ def forget(connection: Connection, keys: Sequence[int]) -> None:
 
 def known_jobs(connection: Connection, ids: Iterable[str]) -> dict[str, Known]:
     """Return what is known of the jobs that have a row."""
-    names = ", ".join(f"j.{name}" for name in Known._fields)
+    names = ", ".join(f"length(j.{name})" if name in GROWING else f"j.{name}" for name in Known._fields)
     rows = bulk.ask(connection, f"SELECT j.id, {names} FROM {{}} JOIN {jobs.name} j ON j.id = given.value", list(ids))
     return {row[0]: Known(*row[1:]) for row in rows}
 

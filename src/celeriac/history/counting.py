@@ -13,6 +13,8 @@ from celeriac.history.rows import bin_of
 from celeriac.history.schema import buckets, timings
 
 WIDTHS = (60, 3600, 21600)  # seconds of a bucket, each a multiple of the one before: a month is read by the longest
+MINUTE = 1000 * WIDTHS[0]  # ms
+NO_TIMES: Mapping[str, int] = {}
 SUBMITTED = "submitted"  # counted beside the states in which jobs end
 
 
@@ -23,14 +25,19 @@ class Counts:
     states: Counter[tuple[int, str, str, str]] = field(default_factory=Counter)
     times: dict[tuple[int, str, str, str, int], list[int]] = field(default_factory=dict)
 
-    def add(self, at: int, task: str, queue: str, state: str, times: Mapping[str, int] | None = None) -> None:
+    def add(self, at: int, task: str, queue: str, state: str, times: Mapping[str, int] = NO_TIMES) -> None:
         """Count a job that was submitted or that ended at this time (ms), and how long that took."""
-        minute = at // (1000 * WIDTHS[0]) * WIDTHS[0]
+        minute = at // MINUTE * WIDTHS[0]
         self.states[minute, task, queue, state] += 1
-        for kind, ms in (times or {}).items():
-            sums = self.times.setdefault((minute, task, queue, kind, bin_of(ms)), [0, 0])
-            sums[0] += 1
-            sums[1] += ms
+        for kind in times:
+            ms = times[kind]
+            key = (minute, task, queue, kind, bin_of(ms))
+            sums = self.times.get(key)
+            if sums is None:
+                self.times[key] = [1, ms]
+            else:
+                sums[0] += 1
+                sums[1] += ms
 
 
 def write(connection: Connection, counts: Counts) -> None:
@@ -47,11 +54,8 @@ def write(connection: Connection, counts: Counts) -> None:
                 sums = times.setdefault((width, scope, minute // width * width, kind, bin), [0, 0])
                 sums[0] += number
                 sums[1] += ms
-    names = buckets.c.keys()
-    bulk.add(connection, buckets, [dict(zip(names, (*k, n), strict=True)) for k, n in jobs.items()], ("jobs",))
-    names = timings.c.keys()
-    rows = [dict(zip(names, (*k, *sums), strict=True)) for k, sums in times.items()]
-    bulk.add(connection, timings, rows, ("jobs", "ms"))
+    bulk.add(connection, buckets, [(*key, number) for key, number in jobs.items()], ("jobs",))
+    bulk.add(connection, timings, [(*key, *sums) for key, sums in times.items()], ("jobs", "ms"))
 
 
 def _scopes(task: str, queue: str) -> tuple[str, str, str]:

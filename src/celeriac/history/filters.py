@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, TextClause, column, select, table, text
+from sqlalchemy import ColumnElement, Select, TextClause, and_, column, literal_column, select, table, text
 
 from celeriac.errors import BadRequest
 from celeriac.history.schema import SHIFT, jobs
@@ -51,8 +51,17 @@ class Filter:
 
     def places(self) -> list[ColumnElement[bool]]:
         """Return the conditions on owner, task and queue."""
-        given = ((jobs.c.owner, self.owner), (jobs.c.task, self.task), (jobs.c.queue, self.queue))
-        return [column == value for column, value in given if value is not None]
+        given = ((jobs.c.task, self.task), (jobs.c.queue, self.queue))
+        found = [column == value for column, value in given if value is not None]
+        if self.owner is None:
+            return found
+        # the index of owners holds those alone that there are, and is used where the question says so
+        return [
+            and_(jobs.c.owner == self.owner, jobs.c.owner != literal_column("''"))
+            if self.owner
+            else jobs.c.owner == "",
+            *found,
+        ]
 
     def in_states(self) -> list[ColumnElement[bool]]:
         """Return the condition on the state, if there is one."""

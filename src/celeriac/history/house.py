@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from celeriac.config import Settings
 from celeriac.errors import Conflict, HistoryOff
 from celeriac.history import claims, fresh, gaps, migrate, pages, retention, statistics
+from celeriac.history import cursor as cursors
 from celeriac.history.copier import Copier, space_of
 from celeriac.history.database import Database, url_of
 from celeriac.history.filters import Filter
-from celeriac.history.reconcile import Reconciled, Reconciler
+from celeriac.history.reconcile import Reconciled, Reconciler, repeated
+from celeriac.history.schema import jobs
 from celeriac.history.status import Status, status
 from celeriac.history.timeline import Transition, timeline
+from celeriac.store import record
 from celeriac.store.record import Record
+from celeriac.worker.restore import restore
 
 
 class History:
@@ -61,6 +67,10 @@ class History:
         """Return everything that happened to a job, the oldest first, with a gap where the journal was lost."""
         return timeline(self._asked, id)
 
+    def last_scheduled(self, task: str, name: str) -> tuple[str, datetime] | None:
+        """Return id and time of the last job that beat submitted for a schedule of a task (Celery's name), if known."""
+        return pages.last_scheduled(self._asked, task, name)
+
     def count(self, filter: Filter) -> int:
         """Return how many jobs fit."""
         return pages.count_jobs(self._asked, filter)
@@ -68,6 +78,21 @@ class History:
     def ids(self, filter: Filter, most: int | None = None) -> Iterator[str]:
         """Yield the ids of all jobs that fit when asked, for what is done to many of them."""
         return pages.ids(self._asked, filter, most)
+
+    def run_again(self, id: str, arguments: Mapping[str, Any] | None = None) -> bool:
+        """Queue a job again that ended and that Redis has forgotten, with other arguments where some are given.
+
+        False where its own were not kept. A second one changes nothing. Raises BrokerUnavailable.
+        """
+        with self._asked.read() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == id)).one()
+            birth = cursors.read(connection)[0].no
+        job = repeated(row, birth, arguments)
+        if not job.is_whole():
+            return False
+        if record.unbury(self._celery.client, space_of(self._settings), id):
+            restore(self._celery, [job])
+        return True
 
     # -- numbers ---------
 

@@ -7,18 +7,21 @@ checked on what it brings. After a while the page ends early, and its token goes
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, null, select, union_all
 
 from celeriac.history.database import Database
-from celeriac.history.filters import Filter, found_words, page_token, read_token, word_key
+from celeriac.history.filters import BEYOND, Filter, found_words, page_token, read_token, word_key
 from celeriac.history.schema import SHIFT, jobs
 from celeriac.history.words import asked_words, has_words, words_of
 from celeriac.job import State
+from celeriac.queue.message import SCHEDULE_HEADER
 from celeriac.store.record import Record, from_fields
 
 SCAN = 400  # keys looked at in one go where an index alone does not decide
@@ -58,7 +61,23 @@ def find_job(database: Database, id: str) -> Record | None:
     """Return a job as the history knows it, None when it does not."""
     with database.read() as connection:
         row = connection.execute(select(jobs).where(jobs.c.id == id)).one_or_none()
-    return record_of(row) if row is not None else None
+    if row is None:
+        return None
+    job = record_of(row)
+    return job if row.result is not None else replace(job, extra={**job.extra, "unkept": "1"})
+
+
+def last_scheduled(database: Database, task: str, name: str) -> tuple[str, datetime] | None:
+    """Return id and time (UTC) of the last job that beat submitted for a schedule, if it is among the newest of its
+    task that are looked at."""
+    said = json.dumps({SCHEDULE_HEADER: name}, separators=(",", ":"))[1:-1]
+    filter = Filter(task=task)
+    with database.read() as connection:
+        keys = _keys(connection, filter, _drives(filter)[0], 0, BEYOND, SCAN).subquery()
+        asked = select(jobs.c.id, jobs.c.n).join(keys, jobs.c.n == keys.c.n)
+        fits = jobs.c.options.contains(said, autoescape=True)
+        row = connection.execute(asked.where(fits).order_by(jobs.c.n.desc()).limit(1)).one_or_none()
+    return row and (row.id, datetime.fromtimestamp((row.n >> SHIFT) / 1000, UTC))
 
 
 def count_jobs(database: Database, filter: Filter) -> int:
@@ -94,16 +113,18 @@ def find_rows(
     until = time.monotonic() + BUDGET
     best, drives = None, _drives(filter)
     for drive in drives:
-        look = _look(connection, filter, drive, low, place, size, FIRST if len(drives) > 1 else SCAN)
+        look = _look(connection, filter, drive, low, place, size, max(FIRST if len(drives) > 1 else SCAN, 2 * size))
         if best is None or look.place < best.place:
             best, chosen = look, drive
         if len(best.rows) > size:
             break
     assert best is not None
-    rows, reached = best.rows, best.place
+    rows, reached, looked = best.rows, best.place, best.looked
     while reached > low and len(rows) <= size and time.monotonic() < until:
-        more = _look(connection, filter, chosen, low, reached, size, SCAN)
-        rows, reached = rows + more.rows, more.place
+        missing = size + 1 - len(rows)
+        scan = min(SCAN, 2 * missing * looked // len(rows) + 1) if rows else SCAN
+        more = _look(connection, filter, chosen, low, reached, size, scan)
+        rows, reached, looked = rows + more.rows, more.place, looked + more.looked
     if len(rows) > size:
         return rows[:size], rows[size - 1].n
     return rows, reached if reached > low else None
@@ -120,10 +141,11 @@ class _Drive:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The rows that fit among the keys down to `place`: the lowest one of the filter where there are no more."""
+    """The rows that fit among so many keys down to `place`: the lowest one of the filter where there are no more."""
 
     rows: list[Row[Any]]
     place: int
+    looked: int
 
 
 def _drives(filter: Filter) -> list[_Drive]:
@@ -141,7 +163,7 @@ def _drives(filter: Filter) -> list[_Drive]:
 def _look(connection: Connection, filter: Filter, drive: _Drive, low: int, place: int, size: int, scan: int) -> _Look:
     """Look at the next keys below a place."""
     is_read = bool(filter.text) and not drive.words
-    limit = max(scan, 2 * size) if drive.rest or is_read else size + 1
+    limit = scan if drive.rest or is_read else size + 1
     keys = _keys(connection, filter, drive, low, place, limit).subquery()
     joined = keys.outerjoin(jobs, and_(jobs.c.n == keys.c.n, *drive.rest))
     read = [jobs.c.args.label("whole")] if is_read else []
@@ -151,7 +173,7 @@ def _look(connection: Connection, filter: Filter, drive: _Drive, low: int, place
     if is_read:
         question = asked_words(filter.text or "")
         rows = [row for row in rows if has_words(words_of(row.whole or "", row.error or ""), question)]
-    return _Look(rows, looked[-1].place if len(looked) == limit else low)
+    return _Look(rows, looked[-1].place if len(looked) == limit else low, len(looked))
 
 
 def _keys(connection: Connection, filter: Filter, drive: _Drive, low: int, beyond: int, limit: int) -> Select[int]:

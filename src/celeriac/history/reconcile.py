@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +21,11 @@ from sqlalchemy import Row, bindparam, or_, select, update
 from celeriac.history import cursor as cursors
 from celeriac.history.copying import Writes, forget, write
 from celeriac.history.database import Database
+from celeriac.history.rows import trail_of
 from celeriac.history.schema import SHIFT, jobs
 from celeriac.job import LIVE, TERMINAL, State
 from celeriac.store import journal
+from celeriac.store.journal import Entry
 from celeriac.store.moves import Space
 from celeriac.worker.restore import Forgotten, restore
 
@@ -119,8 +122,8 @@ class Reconciler:
                 forget(connection, deleted)
             writes = Writes()
             for i, (row, state, reason) in enumerate(closed):
-                writes.transitions.append({"n": row.n, "birth": cursor.no, "entry": (now << SHIFT) + i, "state": state,
-                                           "at": now, "attempt": None, "seq": row.seq, "note": reason})  # fmt: skip
+                entry = Entry((now << SHIFT) + i, row.id, state, row.seq, None, now, reason)
+                writes.trails.append((row.n, trail_of(cursor.no, [entry])))
                 writes.counts.add(now, row.task, row.queue, state)
             write(connection, writes)
             if closed:
@@ -149,6 +152,18 @@ def _forgotten(row: Row[Any], birth: int) -> Forgotten:
          "fence": birth * LEAP, "reason": RESTORED},
         {"owner": row.owner},
     )  # fmt: skip
+
+
+def repeated(row: Row[Any], birth: int, arguments: Mapping[str, Any] | None) -> Forgotten:
+    """Return a job that ended as it is to run once more: at once, without expiry, and with its retries to come."""
+    job = _forgotten(row, birth)
+    options = json.loads(job.options or "{}")
+    options.pop("expires", None)
+    given = job.arguments
+    if arguments is not None:
+        given = json.dumps([[], dict(arguments), *(json.loads(given)[2:] if given else ())])
+    fields = {**job.fields, "losses": 0, "reason": "retried", "attempts": row.attempts or ""}
+    return replace(job, arguments=given, options=json.dumps(options), retries=0, due=None, fields=fields)
 
 
 def _future(due: int | None) -> int | None:

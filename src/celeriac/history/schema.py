@@ -1,7 +1,8 @@
 """Speaks SQL: the tables of the history. Times are milliseconds since the epoch.
 
 1. A job's key `n` is its creation time shifted by 20 bits, so that one index serves order, page and time at once.
-2. A transition's key holds the journal's own entry number, so that none is stored twice.
+2. A job's transitions stand in its `trail`; of one with very many the later ones have rows of their own, with the
+   journal's entry number in the key.
 3. `history` is one row: how far the journal was copied. It changes in the transaction that stores what was copied.
 4. Buckets and timings are counted in that transaction, too, for all jobs (the scope ''), for each task (`t:name`) and
    for each queue (`q:name`): a chart reads one run of the table's own key, never a million jobs.
@@ -9,12 +10,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
 
 SHIFT = 20  # bits below the milliseconds, in the key of a job and in the number of a journal's entry
 
 metadata = MetaData()
 Big = BigInteger().with_variant(Integer, "sqlite")  # SQLite: only INTEGER is the table's own key
+
+_of_owners: Any = {f"{dialect}_where": text("owner <> ''") for dialect in ("sqlite", "postgresql")}
 
 jobs = Table(
     "celeriac_jobs",
@@ -42,10 +47,11 @@ jobs = Table(
     Column("parent_id", Text, nullable=False),
     Column("root_id", Text, nullable=False),
     Column("group_id", Text, nullable=False),
+    Column("trail", Text, nullable=False, server_default=""),
     Index("celeriac_jobs_state", "state", "n"),
     Index("celeriac_jobs_task", "task", "state", "n"),
     Index("celeriac_jobs_queue", "queue", "state", "n"),
-    Index("celeriac_jobs_owner", "owner", "state", "n"),
+    Index("celeriac_jobs_owner", "owner", "state", "n", **_of_owners),
 )
 
 transitions = Table(

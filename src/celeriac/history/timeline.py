@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from celeriac.history.database import Database
+from celeriac.history.rows import read_trail
 from celeriac.history.schema import SHIFT, gaps, jobs, transitions
+from celeriac.store.journal import Entry
 
 GAP = "gap"  # beside the states
 _END = (1 << 62, 1 << 62)
@@ -30,20 +32,22 @@ class Transition:
 def timeline(database: Database, id: str) -> list[Transition]:
     """Return everything that happened to a job, the oldest first, with a GAP where the journal was lost meanwhile."""
     with database.read() as connection:
-        job = connection.execute(select(jobs.c.n, jobs.c.seq).where(jobs.c.id == id)).one_or_none()
+        asked = select(jobs.c.n, jobs.c.seq, jobs.c.trail).where(jobs.c.id == id)
+        job = connection.execute(asked).one_or_none()
         if job is None:
             return []
         lost = connection.execute(select(gaps).where(gaps.c.before_entry > job.n)).all()
-        asked = select(transitions).where(transitions.c.n == job.n)
-        rows = connection.execute(asked.order_by(transitions.c.birth, transitions.c.entry)).all()
+        rows = connection.execute(select(transitions).where(transitions.c.n == job.n)).all()
+    entries = read_trail(job.trail)
+    entries += [(r.birth, Entry(r.entry, id, r.state, r.seq, r.attempt, r.at, r.note)) for r in rows]
     found: list[Transition] = []
     place, seq = (0, job.n), 0
-    for row in rows:
-        here = (row.birth, row.entry)
-        if row.seq > seq + 1:  # not all that has a number is a transition: lines and progress have one, too
+    for birth, entry in sorted(entries):
+        here = (birth, entry.number)
+        if entry.seq > seq + 1:  # not all that has a number is a transition: lines and progress have one, too
             found += _missing(lost, place, here)
-        found.append(Transition(_moment(row.at), row.state, row.attempt, row.note))
-        place, seq = here, row.seq
+        found.append(Transition(_moment(entry.at), entry.state, entry.attempt, entry.note))
+        place, seq = here, entry.seq
     return found + (_missing(lost, place, _END) if job.seq > seq else [])
 
 

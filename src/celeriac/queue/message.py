@@ -20,9 +20,10 @@ ON_BEHALF = {"celeriac_owner": "owner", "celeriac_request": "request_id", "trace
 ITS_OWN = {"celeriac_callback": "callback_url"}
 SAME_HEADER = "celeriac_same"  # [what makes a submission the same as another, seconds]
 ONCE_HEADER = "celeriac_once"  # whoever submits may be repeating themselves
+SCHEDULE_HEADER = "celeriac_schedule"  # the name under which beat submits the job
 ANEW_HEADER = "celeriac_anew"  # the job ended, and runs again
 RESTORED_HEADER = "celeriac_restored"  # what the history knows of a job that Redis has forgotten
-RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "fence", "reason")
+RESTORED_FIELDS = ("created_at", "attempt", "losses", "seq", "fence", "reason", "attempts")
 #: Headers that say something to the publish alone, and are stripped by it.
 OURS = frozenset({LEASE_HEADER, SAME_HEADER, ONCE_HEADER, ANEW_HEADER, RESTORED_HEADER})
 KEPT = ON_BEHALF | ITS_OWN

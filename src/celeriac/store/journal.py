@@ -9,6 +9,7 @@ An entry's number is its stream id, milliseconds and counter, as one integer.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,18 +21,21 @@ from celeriac.store.replies import Client
 from celeriac.store.scripts import script
 
 SHIFT = 20  # bits of an entry's number that count within its millisecond
-MOVING = (
-    *("state", "worker", "reason", "due", "started_at", "finished_at"),
-    *("attempt", "retries", "losses", "seq", "error", "attempts"),
+STEADY = (
+    *("state", "task", "queue", "owner", "created_at", "due", "retries"),
+    *("args", "options", "parent_id", "root_id", "group"),
 )
-FIELDS = (*MOVING, "task", "queue", "owner", "created_at", "args", "options", "parent_id", "root_id", "group")
+FIELDS = (*STEADY, *("worker", "reason", "started_at", "finished_at", "attempt", "losses", "seq", "error", "attempts"))
 READ = 200  # records of one move: Redis does nothing else for a millisecond
 SAID = 86400.0  # seconds for which what was said of the copying stays: after that there is no history
 TAIL = 60.0  # seconds that copied entries stay, for those who follow the journal
 
 
 class Entry(NamedTuple):
-    """One transition: `number` orders all of them, `seq` those of one job; `at` is Redis milliseconds."""
+    """One transition: `number` orders all of them, `seq` those of one job; `at` is Redis milliseconds.
+
+    `told` is what a start or a plain success left in the record, b"" where only the record tells it.
+    """
 
     number: int
     job: str
@@ -40,6 +44,11 @@ class Entry(NamedTuple):
     attempt: int | None
     at: int
     note: str
+    told: bytes = b""
+
+    def tells(self) -> list[str]:
+        """Return worker, start (Redis ms), attempt and Celery's result ('' none) of an entry that is `told`."""
+        return self.told.decode(errors="replace").split("\n", 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Detail(NamedTuple):
     arguments. Without a state it is a job that Redis does not know (any more)."""
 
     fields: Mapping[str, str]
-    meta: bytes = b""
+    meta: str = ""
     message: bytes = b""
 
 
@@ -67,15 +76,16 @@ def look(client: Client, space: Space, after: int, count: int) -> Look:
     """Return at most `count` entries after this number, all read at one moment."""
     key = f"{space.keys}journal"
     start = _stream_id(after) if after else "-"
-    pipe = client.pipeline(transaction=True)
-    pipe.get(f"{space.keys}birth")
-    pipe.xrange(key, start, "+", count + 1)
-    pipe.xrevrange(key, "+", "-", 1)
+    asked = [
+        ("GET", f"{space.keys}birth"),
+        ("XRANGE", key, start, "+", "COUNT", count + 1),
+        ("XREVRANGE", key, "+", "-", "COUNT", 1),
+    ]
     with reachable():
-        birth, raw, newest = pipe.execute()
+        birth, raw, newest = client.together(asked)
         trimmed = bool(raw) and not after and _is_trimmed(client, key)
     anchored = not after or bool(raw and _number(raw[0][0]) == after)
-    entries = [_entry(id, fields) for id, fields in (raw[1:] if after and anchored else raw)]
+    entries = [_entry(id, words) for id, words in (raw[1:] if after and anchored else raw)]
     last = _number(newest[0][0]) if newest else 0
     return Look((birth or b"").decode(), anchored, entries[:count], last, trimmed)
 
@@ -85,10 +95,11 @@ def tail(client: Client, space: Space, count: int) -> dict[str, str]:
     key = f"{space.keys}journal"
     with reachable():
         after = int(client.hget(f"{space.keys}history", "copied") or 0)
-        raw = client.xrevrange(key, "+", f"({_stream_id(after)}" if after else "-", count)
+        asked = ("XREVRANGE", key, "+", f"({_stream_id(after)}" if after else "-", "COUNT", count)
+        (raw,) = client.together([asked])
     found: dict[str, str] = {}
-    for id, fields in raw:
-        entry = _entry(id, fields)
+    for id, words in raw:
+        entry = _entry(id, words)
         found.setdefault(entry.job, entry.state)
     return found
 
@@ -96,15 +107,15 @@ def tail(client: Client, space: Space, count: int) -> dict[str, str]:
 def details(
     client: Client, space: Space, ids: Sequence[str], limit: int, names: Sequence[str] = FIELDS
 ) -> dict[str, Detail]:
-    """Return these fields of the jobs' records (`state` is the first of them), and results of at most `limit` bytes."""
+    """Return these fields of the records (`state` is the first), and results of at most `limit` bytes (0 none)."""
     found: dict[str, Detail] = {}
     for at in range(0, len(ids), READ):
         part = ids[at : at + READ]
         with reachable():
-            rows = script("read")(client, *space.head(), limit, len(names), *names, *part)
-        for id, (*values, meta) in zip(part, rows, strict=True):
+            text = script("read")(client, *space.head(), limit, len(names), *names, *part)
+        for id, (*values, meta) in zip(part, json.loads(text.decode(errors="replace")), strict=True):
             pairs = zip(names, values, strict=True)
-            found[id] = Detail({name: value.decode(errors="replace") for name, value in pairs if value}, meta or b"")
+            found[id] = Detail({name: value for name, value in pairs if value}, meta or "")
     if "args" in names:
         lacking = [id for id, detail in found.items() if detail.fields and "args" not in detail.fields]
         found |= {id: found[id]._replace(message=raw) for id, raw in _bodies(client, space, lacking).items()}
@@ -201,10 +212,13 @@ def _is_trimmed(client: Client, key: str) -> bool:
     return int(about.get("entries-added", 0)) > int(about["length"])
 
 
-def _entry(id: bytes, f: Mapping[bytes, bytes]) -> Entry:
-    attempt = int(f[b"a"]) if f.get(b"a") else None
-    job, state, note = f[b"j"].decode(errors="replace"), f[b"s"].decode(), f.get(b"r", b"").decode(errors="replace")
-    return Entry(_number(id), job, state, int(f[b"n"]), attempt, int(f[b"t"]), note)
+def _entry(id: bytes, words: Sequence[bytes]) -> Entry:
+    """Read an entry: the values behind the names that `journal` of `lib.lua` writes, in its order."""
+    _, job, _, state, _, seq, _, attempt, _, at, _, note, *told = words
+    return Entry(
+        _number(id), job.decode(errors="replace"), state.decode(), int(seq), int(attempt) if attempt else None,
+        int(at), note.decode(errors="replace"), told[1] if told else b"",
+    )  # fmt: skip
 
 
 def _number(id: bytes) -> int:

@@ -192,10 +192,25 @@ def revive(client: Client, space: Space, id: str, reason: str) -> bool:
 def delete(client: Client, space: Space, id: str) -> None:
     """Forget a job that ended: record, log, result. UnknownJob, ExpiredJob, or Conflict when it has not ended."""
     with reachable():
-        reply: bytes = script("delete")(client, *space.head(), id)
+        reply: bytes = script("delete")(client, *space.head(), id, 0)
     if not reply:
         exists(client, space, id)
     verdict(id, reply)
+
+
+def forget(client: Client, space: Space, id: str) -> None:
+    """Tell the history to forget a job of which there is no record. Conflict when it has run again meanwhile."""
+    with reachable():
+        verdict(id, script("delete")(client, *space.head(), id, 1))
+
+
+def unbury(client: Client, space: Space, id: str) -> bool:
+    """Let a job be submitted once more whose record is past its retention; False for one that was deleted."""
+    with reachable():
+        if client.get(f"{space.keys}gone:{id}") == b"deleted":
+            return False
+        client.delete(f"{space.keys}gone:{id}")
+    return True
 
 
 def requeue_args(id: str, again: Again, letter: bool) -> tuple[Arg, ...]:

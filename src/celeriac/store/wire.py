@@ -89,9 +89,21 @@ class Wired(redis.Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         if args[0] not in ("evalsha", "eval"):  # as Script spells them
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        return self._wired().execute_command(*args)
+
+    def together(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the replies to commands that are done as one, as the server gives them. Raises redis.RedisError."""
+        replies = self._wired().ask([("MULTI",), *commands, ("EXEC",)])
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        found: list[Any] = replies[-1]
+        return found
+
+    def _wired(self) -> Wire:
         if self._wire is None:
             self._wire = Wire(self.connection_pool)
-        return self._wire.execute_command(*args)
+        return self._wire
 
 
 def wired(client: redis.Redis) -> redis.Redis:

@@ -16,7 +16,7 @@ from celeriac import queue
 from celeriac.config import Settings
 from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
-from celeriac.worker import capture, prefork, stop, telling, webhook
+from celeriac.worker import capture, prefork, schedules, stop, telling, webhook
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.routing import queue_of
 from celeriac.worker.submitting import Submitting
@@ -75,6 +75,7 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         celery.steps["worker"].add("celeriac.worker.beside:Beside")
         pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]
     webhook.install(celery)
+    schedules.install(celery)
     celery.on_after_finalize.connect(_consume_the_jobs_queues, weak=False)
     if settings.transport == "celeriac":
         celery.on_after_finalize.connect(_lease_every_task, weak=False)

@@ -1,7 +1,8 @@
 """Speaks Celery beat's schedule: what the app tells beat to submit, and when.
 
-Only the clock and the app's configuration are read. When beat submitted something last, beat alone knows: it keeps
-that in a file of its own. So an interval, which is counted from there, has no next time that could be told here.
+Only the clock and the app's configuration are read. What beat did last it keeps in a file of its own, so an interval,
+which is counted from there, has no next time that could be told here. Its jobs carry the name of their schedule: the
+history finds the last of them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from celery.schedules import BaseSchedule, crontab, maybe_schedule, schedule, solar
 
 from celeriac.errors import ConfigError
+from celeriac.queue.message import SCHEDULE_HEADER
 
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 #: The fields of a crontab expression, in its order, as Celery's `crontab` calls them.
@@ -58,6 +60,18 @@ class Schedule:
     kwargs: Mapping[str, Any]
     timing: Timing
     next_run_at: datetime | None
+
+
+def install(app: Celery) -> None:
+    """Let what a beat of this app submits say which schedule it is of."""
+
+    def sign(sender: Any, **_: Any) -> None:
+        if sender.app is app:
+            for name, entry in sender.scheduler.schedule.items():
+                given = entry.options.get("headers") or {}
+                entry.options["headers"] = {**given, SCHEDULE_HEADER: str(name)}
+
+    signals.beat_init.connect(sign, weak=False, dispatch_uid=f"celeriac-schedules-{id(app)}")
 
 
 def schedules(app: Celery, now: datetime | None = None) -> list[Schedule]:

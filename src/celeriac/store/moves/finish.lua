@@ -5,11 +5,13 @@
 --       error (JSON, '' none), reason, 1 if the message is acknowledged | 0, 1 if Celery's result is stored | 0
 -- Reply, for each: 'ok' | 'done' (already terminal) | 'late'
 local now = time()
+local CARRIED = call('EXISTS', P .. 'history') * 512 -- bytes of a result that the journal carries, if there is a history
 
 local function end_attempt(at)
   local id, fence, move, error, reason = A(at), N(at + 1), A(at + 2), A(at + 6), A(at + 7)
   local rec, token = record(id), id .. ':' .. int(fence)
-  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried', 'worker', 'attempt')
+  local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried', 'worker', 'attempt',
+    'started_at')
   local function acknowledge() return A(at + 8) == '0' or fence > 0 and settle(token) end
   local function store()
     if A(at + 9) ~= '1' then return end
@@ -45,8 +47,8 @@ local function end_attempt(at)
   local held = acknowledge()
   local begun = tonumber(r[3] or 0) == fence
   if fence > 0 and not (begun and r[7]) then
-    local attempt = int((r[8] or 0) + (begun and 0 or 1))
-    call('HSET', rec, 'attempt', attempt, 'started', fence, 'started_at', int(now - N(at + 4)), 'worker', A(at + 5))
+    r[7], r[8], r[9] = A(at + 5), int((r[8] or 0) + (begun and 0 or 1)), int(now - N(at + 4))
+    call('HSET', rec, 'attempt', r[8], 'started', fence, 'started_at', r[9], 'worker', r[7])
   end
   if error ~= '' then call('HSET', rec, 'error', error) end
   if to == 'retrying' then
@@ -70,7 +72,10 @@ local function end_attempt(at)
     note_attempt(rec, now, to)
     if to == 'succeeded' then call('HDEL', rec, 'error') end -- of an earlier attempt
   end
-  close(id, to, now, reason, fence)
+  local meta = A(at + 9) == '1' and A(at + 3) or ''
+  local plain = to == 'succeeded' and fence > 0 and not (r[5] or r[6]) and #meta <= CARRIED
+  local left = plain and table.concat({ r[7], r[9] or '', r[8] or '', meta }, '\n')
+  close(id, to, now, reason, fence, left)
   if to ~= 'succeeded' or not held then retain(id, value) end
   if stopped then store_end(id, to, reason) else store() end
   return 'ok'

@@ -72,13 +72,15 @@ end
 -- A transition goes to the journal of all jobs and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that
 -- whoever watches the job is told of every one; the trail stays within what a small hash holds.
 -- An end that somebody wants to hear of enters the outbox, too. `fields` of the record are written along with it.
+-- `left` is what a start or a plain success left in the record, so that the history need not read it:
+-- "<worker>\n<started ms>\n<attempt>\n<Celery's result>".
 local JOURNAL, TRAIL = 100000, 960
 local told -- whether somebody wants to hear of every end: asked once a move
 local function is_told()
   if told == nil then told = call('EXISTS', P .. 'outbox:all') == 1 end
   return told
 end
-local function journal(id, state, attempt, now, note, fields)
+local function journal(id, state, attempt, now, note, fields, left)
   local rec = record(id)
   local r = call('HMGET', rec, 'seq', 'trail', 'callback_url')
   local seq, at = int((r[1] or 0) + 1), int(now)
@@ -90,7 +92,7 @@ local function journal(id, state, attempt, now, note, fields)
   fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'seq', seq, 'trail', trail
   call('HSET', rec, unpack(fields))
   call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 's', state, 'n', seq,
-    'a', attempt or '', 't', at, 'r', note or '')
+    'a', attempt or '', 't', at, 'r', note or '', 'd', left or '')
   call('PUBLISH', P .. 'wake:' .. id, seq)
   if TERMINAL[state] and (r[3] or is_told()) then
     call('RPUSH', P .. 'outbox', table.concat({ id, state, seq, at }, '\n'))
@@ -121,9 +123,9 @@ end
 
 -- Closes a record and tells of it: state, end, the time after which it is forgotten, and a tombstone that outlives it (410, not 404).
 -- What was to follow a cancelled or lost job, and is not published yet, ends too (Celery itself sees to failures).
-local function close(id, state, now, reason, attempt)
+local function close(id, state, now, reason, attempt, left)
   local key = record(id)
-  journal(id, state, attempt, now, reason, { 'state', state, 'finished_at', int(now), 'reason', reason or '' })
+  journal(id, state, attempt, now, reason, { 'state', state, 'finished_at', int(now), 'reason', reason or '' }, left)
   call('HINCRBY', P .. 'totals', state, 1)
   delist(id)
   call('PEXPIRE', key, KEEP)
