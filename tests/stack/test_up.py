@@ -54,15 +54,19 @@ def test_parts_stop_in_order_and_a_running_job_finishes_first(start: Callable) -
     assert again.state_of(job["task_id"], "SUCCESS")["result"] == "Task complete!"
 
 
-def test_a_second_ctrl_c_stops_at_once(start: Callable) -> None:
+def test_a_second_ctrl_c_stops_at_once_and_what_ran_is_back_in_its_queue(start: Callable) -> None:
     stack = start("--no-flower", CELERIAC_GRACE="600").up()
-    stack.ask("/longtask", {"steps": 600, "seconds": 1})
+    _, job = stack.ask("/longtask", {"steps": 600, "seconds": 1})
     stack.says("Running step 0")
     stack.signal(signal.SIGINT)
     stack.says("Warm shutdown")
     stack.signal(signal.SIGINT)
     assert stack.ended() == 0
     assert stack.processes() == {}
+
+    again = start("--no-flower", CELERIAC_LEASE="3600").up()
+    again.says("Running step 0")
+    assert again.ask(f"/api/jobs/{job['task_id']}")[1]["attempts"][0]["outcome"] == "worker stopped"
 
 
 @pytest.mark.parametrize("moment", ["All parts are up", "valkey is ready"])

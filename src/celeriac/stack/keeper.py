@@ -155,10 +155,10 @@ class Keeper:
             await self._life
 
     def stop_now(self) -> None:
-        """End the part at once: whatever it is to be sent when the supervisor is killed."""
+        """End the part's main process now, as it is told in a hurry; what it leaves behind follows."""
         self._stopping.set()
-        if self._process is not None and not self._ended.is_set():
-            send(self._process.pid, self.part.last)
+        if self._process is not None and not self._ended.is_set() and self.part.hurry is not None:
+            self._process.send_signal(self.part.hurry)
 
     def end(self) -> None:
         """Kill the part."""

@@ -29,9 +29,9 @@ class Part:
     """One program of the stack.
 
     `prepare` returns its command and the descriptors that it inherits. It is ready when `answers` says so,
-    or when it wrote a line that holds `ready_line`. `grace` is seconds from SIGTERM to SIGKILL; `last` is
-    what it gets when the supervisor was killed. When a part that is not `needed` cannot start, the others go
-    on.
+    or when it wrote a line that holds `ready_line`. `grace` is seconds from SIGTERM to SIGKILL; `hurry` is
+    what its main process gets when one is asked to stop now, None for nothing; `last` what it gets when the
+    supervisor was killed. When a part that is not `needed` cannot start, the others go on.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Part:
     grace: float
     answers: Callable[[], Awaitable[bool]] | None = None
     ready_line: str = ""
+    hurry: signal.Signals | None = signal.SIGKILL
     last: signal.Signals = signal.SIGKILL
     needed: bool = True
 
@@ -103,7 +104,8 @@ def _valkey(server: Valkey, env: Mapping[str, str]) -> Part:
         return server.answers()
 
     last = signal.SIGTERM  # so that it writes out what it holds, even when the supervisor was killed
-    return Part("valkey", server.prepare, env, start=0, stop=3, grace=30.0, answers=answers, last=last)
+    # in a hurry, too, it goes last: into it the workers give back what ran
+    return Part("valkey", server.prepare, env, start=0, stop=3, grace=30.0, answers=answers, hurry=None, last=last)
 
 
 def _web(settings: Settings, env: Mapping[str, str]) -> Part:
@@ -135,7 +137,8 @@ def _lanes(settings: Settings, env: Mapping[str, str]) -> list[Part]:
         # mingle and gossip cost a second at start; what they exchange is in the record
         command += ["-l", "INFO", "--without-mingle", "--without-gossip"]
         grace = settings.grace + MARGIN
-        return Part(name, lambda: (command, ()), env, start=2, stop=1, grace=grace, ready_line=" ready.")
+        cold = signal.SIGQUIT  # what runs goes back at once (worker/program.py)
+        return Part(name, lambda: (command, ()), env, start=2, stop=1, grace=grace, ready_line=" ready.", hurry=cold)
 
     return [
         lane("default", "celery", "prefork", settings.processes),

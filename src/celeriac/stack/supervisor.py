@@ -3,7 +3,8 @@
 1. Parts start by their number, those of one number together, each when the ones before are ready.
 2. A part that crashes is started again and said so (`keeper`); one that cannot even start ends the whole.
 3. The first SIGINT, SIGTERM or SIGHUP stops the parts in their own order, each with its grace period.
-4. The second one ends everything at once (Valkey still writes out what it holds), the third Valkey too.
+4. The second one ends everything now: running jobs go back to their queues, then Valkey writes out what it holds. The
+   third one kills what is left.
 """
 
 from __future__ import annotations
