@@ -59,7 +59,7 @@ def test_ann_sees_what_is_scheduled_and_runs_it_now(ann: Person, shop: Shop) -> 
     ann.sees("beat knows", "tr[data-name=sweep]")
     ann.sees('{"x":1,"y":2}', "tr[data-name=nightly]")
     ann.sees("in ", "tr[data-name=nightly] time")
-    ann.presses("Run nightly now")
+    ann.presses("Run now: nightly")
     assert ann.field("y").get_attribute("value") == "2"
     ann.presses("Start")
     ann.sees("succeeded", ".now")

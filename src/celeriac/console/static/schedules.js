@@ -28,7 +28,7 @@ function Table({ schedules, jobs }) {
       <td>${one.task} ${some(one.arguments) && html`<div class="code">${JSON.stringify(one.arguments)}</div>`}</td>
       <td data-label="When">${one.words}</td>
       <td data-label="Next">${one.next_run_at ? html`<${Ago} at=${one.next_run_at} />` : html`<span class="faint">beat knows</span>`}</td>
-      <td class="end">${jobs.has(one.task) && may("submit") && html`<a href=${form(one)} aria-label=${`Run ${one.name} now`}>Run now…</a>`}</td>
+      <td class="end">${jobs.has(one.task) && may("submit") && html`<a href=${form(one)} aria-label=${`Run now: ${one.name}`}>Run now…</a>`}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }
