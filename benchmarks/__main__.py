@@ -22,6 +22,7 @@ NAMES = (
     "watch",
     "reporting",
     "memory",
+    "startup",
     "history",
     "history_cost",
     "history_copying",
