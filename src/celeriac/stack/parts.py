@@ -21,6 +21,7 @@ from celeriac.stack.valkey import HOST, Valkey, find_binary, is_free, kept_secre
 Prepared = tuple[list[str], tuple[int, ...]]
 URL_FILE = "broker-url"  # in the data folder: BROKER_URL for other terminals
 WEB_GRACE = 10.0
+SPARING = {"MALLOC_ARENA_MAX": "2"}  # many threads, little memory
 MARGIN = 5.0  # what a part gets beyond its own grace period before it is killed
 
 
@@ -108,13 +109,13 @@ def _valkey(server: Valkey, env: Mapping[str, str]) -> Part:
     return Part("valkey", server.prepare, env, start=0, stop=3, grace=30.0, answers=answers, hurry=None, last=last)
 
 
-def _web(settings: Settings, env: Mapping[str, str]) -> Part:
+def _web(settings: Settings, env: dict[str, str]) -> Part:
     command = [sys.executable, "-m", "gunicorn", settings.wsgi_app, "--bind", f"{HOST}:{settings.port}"]
     command += ["--worker-class", "gthread", "--workers", str(settings.web_workers)]
     command += ["--threads", str(settings.web_threads), "--graceful-timeout", str(int(WEB_GRACE))]
     command += ["--limit-request-line", "8190"]  # the most it offers: a search may be 500 characters of any script
     command += ["--no-control-socket"]  # two servers of one user would share it
-    env = {"MALLOC_ARENA_MAX": "2", **env}  # many threads, little memory
+    env = SPARING | env
     command += ["--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms"]
     return Part(
         "web",
@@ -127,10 +128,10 @@ def _web(settings: Settings, env: Mapping[str, str]) -> Part:
     )
 
 
-def _lanes(settings: Settings, env: Mapping[str, str]) -> list[Part]:
+def _lanes(settings: Settings, env: dict[str, str]) -> list[Part]:
     """Two lanes: processes for ordinary jobs, threads for jobs that mostly wait and shall block nobody."""
 
-    def lane(name: str, queue: str, pool: str, size: int) -> Part:
+    def lane(name: str, queue: str, pool: str, size: int, env: Mapping[str, str]) -> Part:
         command = [*_celery(settings), "worker", "-n", f"{name}@%h", "-Q", queue, "-P", pool, "-c", str(size)]
         if settings.flower:  # its view of tasks is made of events; nobody else pays for them
             command.append("-E")
@@ -141,8 +142,8 @@ def _lanes(settings: Settings, env: Mapping[str, str]) -> list[Part]:
         return Part(name, lambda: (command, ()), env, start=2, stop=1, grace=grace, ready_line=" ready.", hurry=cold)
 
     return [
-        lane("default", "celery", "prefork", settings.processes),
-        lane("io", "io", "threads", settings.threads),
+        lane("default", "celery", "prefork", settings.processes, env),
+        lane("io", "io", "threads", settings.threads, SPARING | env),
     ]
 
 
