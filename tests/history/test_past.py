@@ -42,7 +42,7 @@ def test_a_forgotten_job_is_shown_as_it_was(asked: Asked, tombstone: str) -> Non
     for name in ("id", "task", "state", "done", "arguments", "result", "attempt", "owner", "attempts", "created_at"):
         assert shown.json[name] == before[name], name
     assert shown.json["attempts"]
-    assert shown.json["links"] == {"self": f"/api/jobs/{id}"}
+    assert shown.json["links"] == {"self": f"/api/jobs/{id}", "retry": f"/api/jobs/{id}/retry"}
     later = asked.ann("GET", f"/api/jobs/{id}/timeline").json["items"]
     assert [(one["at"], one["state"]) for one in later] == [(one["at"], one["state"]) for one in happened]
     assert [one["state"] for one in later] == ["queued", "running", "failed", "queued", "running", "succeeded"]

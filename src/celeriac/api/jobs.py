@@ -65,7 +65,8 @@ def show(id: str) -> Response:
         headers["Retry-After"] = str(_again_after(job))
     body = present.show(app, job)
     if not lives:
-        body["links"] = {"self": present.address(id)}  # there is nothing else to look at
+        kept = ("self", "retry", "result") if job.done else ("self",)
+        body["links"] = {name: where for name, where in body["links"].items() if name in kept}
     return tagged(body, headers)
 
 

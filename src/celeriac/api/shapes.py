@@ -139,7 +139,7 @@ class Job(BaseModel):
     request_id: str | None
     links: dict[str, str] = Field(
         description="Where what belongs to it is; `result` only when it is a file, or too large to be here. "
-        "Of a job that the history alone remembers `self` alone."
+        "Of a job that the history alone remembers these, `self` and `retry` alone."
     )
 
 

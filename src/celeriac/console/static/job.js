@@ -34,7 +34,7 @@ export function Job({ name: id }) {
   const aside = job && html`<${Actions} job=${job} again=${again} />`;
   return html`<${Page} title=${job ? job.task || "Job" : "Job"} crumb=${crumb} aside=${aside}>
     <p class="id">${id} <${Copy} text=${id} label="Copy id" /></p>
-    ${job && !job.links.logs && html`<p class="sign">This is what the history remembers of it. Its log is kept no more, and nothing can be done with the job itself.</p>`}
+    ${job && !job.links.logs && html`<p class="sign">This is what the history remembers of it. Its log is kept no more.</p>`}
     <${Trouble} problem=${problem} />
     ${!job && !problem && html`<${Loading} />`}
     ${job && html`<${Shown} job=${job} log=${log} progress=${progress} />`}
@@ -134,7 +134,7 @@ function Actions({ job, again }) {
   if (!mayAct) return null;
   return html`
     ${!job.done && job.links.cancel && html`<button class="danger" disabled=${job.state === "cancelling" || busy} onClick=${() => ask_("cancel")}>Cancel</button>`}
-    ${job.done && may("submit") && !job.links.retry && html`<a class="button" href=${another(job)}>Start one like it</a>`}
+    ${job.done && may("submit") && !job.links.logs && html`<a class="button" href=${another(job)}>Start one like it</a>`}
     ${job.done && may("submit") && job.links.retry && html`
       <button disabled=${busy} onClick=${act("POST", `${path}/retry`, again)}>Retry</button>
       <button onClick=${() => ask_("edit")}>Edit and retry</button>
