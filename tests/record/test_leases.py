@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -137,14 +138,22 @@ def test_the_attempt_of_the_last_run_cannot_end_the_next_one_before_it_is_fetche
     assert own.meta(job.id) == {}
 
 
-def test_a_delivery_of_the_last_run_that_cannot_run_does_not_end_the_next_one(own: Desk) -> None:
+@pytest.mark.parametrize("how", ["cannot run", "comes back"])
+def test_the_next_run_is_not_touched_when_a_delivery_of_the_last_one(own: Desk, how: str) -> None:
     job = own.send("add", x=1, y=2)
     token = take(own)
     end = moves.Finish(job.id, Move.FAIL, int(token.rpartition(":")[2]), acknowledge=False)
     moves.finish(own.client, own.space, end)
     own.retry(job.id)
-    assert moves.bury(own.client, own.space, token, "unknown task", close=True)
-    assert own.state(job.id) is State.QUEUED
+    take(own)
+    assert own.cancel(job.id) == "cancelling"
+    before = own.read(job.id)
+    if how == "cannot run":
+        assert moves.bury(own.client, own.space, token, "unknown task", close=True)
+    else:
+        lose(own, token)
+    assert replace(own.read(job.id), lease_left=None) == replace(before, lease_left=None)
+    assert len(own.in_flight()) == 1
 
 
 def test_a_heartbeat_renews_the_lease_and_makes_none_anew(own: Desk) -> None:
