@@ -237,17 +237,18 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
         raise Empty
 
     def close(self) -> None:
-        if not self.closed and self.connection is not None:
-            self.table.unwatch(self)
-            if self._in_poll and not self._in_fetch:
-                self.client.connection.disconnect()  # nothing is lost with a doorbell's reply
-            try:
-                self.table.give_up(self.table.unbegun(self.qos._delivered))  # before the surplus: they were first
-                self._give_back_surplus()
-            except (clients.RedisError, OSError) as error:
-                # leases run out by themselves, acknowledgements wait for the next connection
-                logger.warning("Closing a channel while Redis is away: %s", error)
-        super().close()
+        with self._delivering:  # no thread of a job hands over while the consumer goes
+            if not self.closed and self.connection is not None:
+                self.table.unwatch(self)
+                if self._in_poll and not self._in_fetch:
+                    self.client.connection.disconnect()  # nothing is lost with a doorbell's reply
+                try:
+                    self.table.give_up(self.table.unbegun(self.qos._delivered))  # before the surplus: they were first
+                    self._give_back_surplus()
+                except (clients.RedisError, OSError) as error:
+                    # leases run out by themselves, acknowledgements wait for the next connection
+                    logger.warning("Closing a channel while Redis is away: %s", error)
+            super().close()
 
 
 class SentinelChannel(Channel, kombu_redis.SentinelChannel):
