@@ -97,8 +97,21 @@ else
   ring(queue)
 end
 if r[1] then call('PERSIST', rec) end
-call('HSET', rec, unpack(fields))
-if owner and owner ~= '' then enlist(id, owner) end
+if owner and owner ~= '' then
+  if r[1] then
+    enlist(id, owner)
+  else -- nothing is known of it, so nobody counts it yet
+    fields[#fields + 1] = 'counted'
+    fields[#fields + 1] = owner
+    call('HINCRBY', P .. 'unfinished', owner, 1)
+  end
+end
+if fence == -1 then -- its steps go on from those that the history knows
+  call('HSET', rec, unpack(fields))
+  journal(id, state, nil, now, 'restored')
+else
+  journal(id, state, nil, now, '', fields)
+end
 for i = 1, n, 2 do -- the children of one job, and the members of one group, find one another
   if A(12 + i) == 'parent_id' or A(12 + i) == 'group' then
     local kin = P .. 'kin:' .. A(13 + i)
@@ -106,7 +119,6 @@ for i = 1, n, 2 do -- the children of one job, and the members of one group, fin
     call('PEXPIRE', kin, KEEP * 7)
   end
 end
-journal(id, state, nil, now, fence == -1 and 'restored' or '')
 if same and same ~= '' then -- longer than it lasts: while the job waits, another one is still the same
   call('SET', claim, id .. ' ' .. int(now + unique_for), 'PX', int(unique_for + 7 * KEEP))
 end
