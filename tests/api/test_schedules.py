@@ -124,6 +124,7 @@ def test_schedules_are_for_operators_and_their_secrets_for_nobody(
     assert listed["secretly"]["arguments"] == {"password": "[hidden]"}
 
 
+@pytest.mark.slow
 def test_what_a_real_beat_submits_has_its_record_and_is_done(
     app: Flask, olga: Person, bob: Person, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def worker(broker_url: str, tmp_path: Path) -> Iterator[Program]:
     program.stop()
 
 
+@pytest.mark.slow
 def test_a_worker_is_given_more_slots_and_ended(run: Run, worker: Program) -> None:
     eventually(lambda: "cli@test" in run("workers").out, "the worker's first word")
 

@@ -71,6 +71,7 @@ copier.stop()
 """
 
 
+@pytest.mark.slow
 def test_under_gevent_no_greenlet_waits_for_sql(
     broker_url: str, tmp_path: Path, make_house_at: Callable[..., House]
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from celeriac.store import moves
 from celeriac.worker.running import INTERVAL, Running
 from celeriac.worker.writer import REPORTS, Writer
@@ -12,6 +14,7 @@ from tests.record.desk import Desk, eventually
 JOBS = 300
 
 
+@pytest.mark.slow
 def test_many_jobs_that_report_at_once_share_what_a_process_may_report(broker_url: str) -> None:
     desk = Desk(broker_url)
     for n in range(JOBS):

@@ -152,7 +152,13 @@ def outcome(reader: Callable[[bytes], object], text: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    "text", [*(text for text, _ in ABUSE.values()), b'"\\ud800"', b"[NaN, -0, -0.0, 1e-400]", b"1" * 400]
+    "text",
+    [
+        *(text for text, _ in ABUSE.values() if len(text) < 1_000_000),
+        b'"\\ud800"',
+        b"[NaN, -0, -0.0, 1e-400]",
+        b"1" * 400,
+    ],
 )
 def test_a_message_is_read_as_python_reads_it_however_odd(text: bytes) -> None:
     assert outcome(read, text) == outcome(lambda text: json.loads(text.decode()), text)
