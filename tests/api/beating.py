@@ -32,7 +32,7 @@ SCHEDULE: dict[str, Any] = {
 
 def make_app(**config: Any) -> Flask:
     """Return the app; its clock is Berlin's."""
-    celery = {"beat_schedule": SCHEDULE, "timezone": "Europe/Berlin"}
+    celery = {"beat_schedule": dict(SCHEDULE), "timezone": "Europe/Berlin"}
     return served.make_app(config.pop("BROKER_URL"), CELERY=celery, **config)
 
 

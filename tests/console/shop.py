@@ -157,7 +157,7 @@ def make_app(**config: object) -> Flask:
     """Return the app, as the environment says."""
     app = Flask("shop")
     app.config.from_mapping(
-        SECRET_KEY="6f1d0c5ab29e4d7788aa3c10f4be92d1c5", CELERY={"beat_schedule": SCHEDULES}, **config
+        SECRET_KEY="6f1d0c5ab29e4d7788aa3c10f4be92d1c5", CELERY={"beat_schedule": dict(SCHEDULES)}, **config
     )
     Celeriac(app)
     return app
