@@ -156,7 +156,7 @@ def _flower(settings: Settings, env: Mapping[str, str]) -> Part:
         "flower",
         lambda: (command, ()),
         env,
-        start=3,  # last: it would take the processors from those that jobs wait for
+        start=2,
         stop=2,
         grace=MARGIN,
         answers=lambda: http_answers(settings.flower_port, "/healthcheck"),
