@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def ends_in_journal(system: System, id: str) -> list[str]:
     """Return the terminal states that the journal has of the job, in order."""
     entries = system.redis.xrange(f"{system.space.keys}journal")
-    states = [e[b"s"].decode() for _, e in entries if e[b"j"].decode() == id]
+    states = [e[b"e"].decode().split()[0] for _, e in entries if e[b"j"].decode() == id]
     return [s for s in states if s in ("succeeded", "failed", "cancelled", "lost")]
 
 

@@ -141,7 +141,7 @@ def test_the_journal_keeps_its_last_minute_and_no_more(house: House) -> None:
     old = int((time.time() - 3600) * 1000)
     pipe = house.client.pipeline(transaction=False)
     for i in range(2000):
-        entry = {"j": f"old-{i}", "s": "succeeded", "n": 1, "a": "", "t": old, "r": ""}
+        entry = {"j": f"old-{i}", "e": f"succeeded 1  {old}\n"}
         pipe.xadd(f"{keys}journal", entry, id=f"{old}-{i}")
     pipe.execute()
     id = house.submit()

@@ -134,7 +134,7 @@ class World(RuleBasedStateMachine):
         last: dict[str, str] = {}
         told: Counter[str] = Counter()
         for _, entry in self.redis.xrange("p:celeriac:journal"):
-            id, state = entry[b"j"].decode(), entry[b"s"].decode()
+            id, state = entry[b"j"].decode(), entry[b"e"].decode().split()[0]
             if last.get(id) in TERMINAL:
                 assert state in ("queued", "scheduled"), f"{id}: {state} after {last[id]}"
             last[id] = state

@@ -8,7 +8,8 @@ import pytest
 from celery import chord
 
 from celeriac.job import Move, State
-from celeriac.store import moves, record
+from celeriac.store import clients, moves, record
+from celeriac.store.batch import Batch
 from celeriac.store.scripts import script
 from tests.record.desk import Desk, agrees
 from tests.record.steps import fetch, finish, ready, republish, take
@@ -69,6 +70,32 @@ def test_a_cancelled_job_that_is_asked_for_again_is_not_asked_to_stop(own: Desk)
     assert own.read(job.id).cancel == ""
     assert finish(own, take(own)) == "ok"
     assert own.state(job.id) is State.SUCCEEDED
+
+
+# -- ends that come together -------------------------------------------------------------------------------------
+
+
+def test_an_end_that_fails_keeps_its_lease_and_those_before_it_hold(own: Desk) -> None:
+    first, broken = (own.send("add", x=1, y=2) for _ in range(2))
+    tokens = [delivery.token for delivery in fetch(own, 2).deliveries]
+    own.client.copy(f"celeriac:job:{broken.id}", "aside")
+    own.client.set(f"celeriac:job:{broken.id}", "no record")
+    ends = [moves.Finish(id, Move.SUCCEED, int(fence)) for id, _, fence in (token.rpartition(":") for token in tokens)]
+    with pytest.raises(clients.ResponseError):
+        Batch(ends=ends).write(own.client, own.space)
+    own.client.rename("aside", f"celeriac:job:{broken.id}")
+    assert (own.state(first.id), own.state(broken.id)) == (State.SUCCEEDED, State.QUEUED)
+    assert own.in_flight() == [tokens[1]]
+    assert own.client.hgetall("celeriac:totals") == {b"succeeded": b"1"}
+    assert finish(own, tokens[1]) == "ok"
+
+
+def test_two_ends_of_one_delivery_in_one_move_are_one(own: Desk) -> None:
+    own.send("add", x=1, y=2)
+    id, _, fence = fetch(own).deliveries[0].token.rpartition(":")
+    ends = [moves.Finish(id, move, int(fence)) for move in (Move.SUCCEED, Move.FAIL)]
+    assert Batch(ends=ends).write(own.client, own.space)[2] == ["ok", "done"]
+    assert (own.state(id), own.in_flight()) == (State.SUCCEEDED, [])
 
 
 # -- tombstones -------------------------------------------------------------------------------------------------

@@ -214,10 +214,12 @@ def _is_trimmed(client: Client, key: str) -> bool:
 
 def _entry(id: bytes, words: Sequence[bytes]) -> Entry:
     """Read an entry: the values behind the names that `journal` of `lib.lua` writes, in its order."""
-    _, job, _, state, _, seq, _, attempt, _, at, _, note, *told = words
+    _, job, _, facts, *note = words
+    head, _, told = facts.partition(b"\n")
+    state, seq, attempt, at = head.decode().split(" ")
     return Entry(
-        _number(id), job.decode(errors="replace"), state.decode(), int(seq), int(attempt) if attempt else None,
-        int(at), note.decode(errors="replace"), told[1] if told else b"",
+        _number(id), job.decode(errors="replace"), state, int(seq), int(attempt) if attempt else None,
+        int(at), note[1].decode(errors="replace") if note else "", told,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ promote(now)
 local buried, dropped, out = sweep(now), {}, {}
 local at = 3 + acks
 local lists, left = N(at), 0
-local leases, messages = {}, {}
+local leases, messages, expiry = {}, {}, int(now + LEASE)
 local RETURNED = { ['worker lost'] = true, ['worker stopped'] = true, ['given back'] = true }
 
 local function quarantine(raw, key, queue)
@@ -19,19 +19,41 @@ local function quarantine(raw, key, queue)
   bury(id, pack(queue, key, raw), now, 'unreadable message')
 end
 
+local function hand_out(raw, token, queue, losses, due)
+  local n = #out
+  out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = raw, token, queue, losses, due
+end
+
+local function look(id)
+  return call('HMGET', record(id), 'state', 'retries', 'tag', 'losses', 'due', 'former', 'cancel', 'reason')
+end
+
+-- A message that Celery made names its id near the beginning of its headers, and its tag once, last of all. No text in it
+-- looks like that, for its quotes are escaped. A header that does may lead to another job's record, but that knows another
+-- tag: what is not known by both is decoded.
+local function glance(raw)
+  local _, tagged = raw:find(', "delivery_tag": "', 1, true)
+  local tag = tagged and raw:match('^([^"\\]+)"}}$', tagged + 1)
+  if not tag then return nil end
+  local _, named = raw:find('"headers": {"lang": "py", "task": "', 1, true)
+  local id = named and raw:match('^[^"\\]*", "id": "([^"\\]+)"', named + 1)
+  if not id then return nil end
+  local r = look(id)
+  if r[3] == tag then return { id = id, tag = tag }, r end
+end
+
 local function deliver(raw, key, queue, acknowledged)
-  local e = envelope(raw)
+  local e, r
+  if acknowledged then e, r = glance(raw) end
+  e = e or envelope(raw)
   if not e then return quarantine(raw, key, queue) end
-  if not acknowledged then
-    for _, v in ipairs({ raw, '', queue, 0, 0 }) do out[#out + 1] = v end
-    return
-  end
+  if not acknowledged then return hand_out(raw, '', queue, 0, 0) end
   local token, losses, due = nil, 0, 0
   if not e.id then -- no job of Celery's; a tag of somebody else's may come twice
     token = e.tag .. '-' .. call('INCR', P .. 'strangers') .. ':0'
   else
     local rec = record(e.id)
-    local r = call('HMGET', rec, 'state', 'retries', 'tag', 'losses', 'due', 'former', 'cancel', 'reason')
+    r = r or look(e.id)
     if r[7] and not TERMINAL[r[1]] then -- asked to stop before it began
       end_cancelled(e.id, nil, now, r[7], pack(queue, key, raw))
       r[1] = 'cancelled'
@@ -58,11 +80,10 @@ local function deliver(raw, key, queue, acknowledged)
     losses, due = tonumber(r[4] or 0), r[5] and 1 or 0
     if RETURNED[r[8]] then losses = math.max(1, losses) end -- it may have begun before: this start is written at once
   end
-  leases[#leases + 1] = int(now + LEASE)
-  leases[#leases + 1] = token
-  messages[#messages + 1] = token
-  messages[#messages + 1] = pack(queue, key, raw)
-  for _, v in ipairs({ raw, token, queue, losses, due }) do out[#out + 1] = v end
+  local n = #leases
+  leases[n + 1], leases[n + 2] = expiry, token
+  messages[n + 1], messages[n + 2] = token, pack(queue, key, raw)
+  hand_out(raw, token, queue, losses, due)
 end
 
 local function take(key)

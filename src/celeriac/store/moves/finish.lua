@@ -1,18 +1,29 @@
 #!lua flags=allow-oom
 -- The ends of attempts, one after the other: Celery's result, the record, the journal and the acknowledgement of each, in
--- one move. A second terminal state and a late attempt are refused and counted.
+-- one move. A second terminal state and a late attempt are refused and counted. What ends wait for is looked up at once,
+-- and leases end together, after the records: an end that fails half-way keeps its lease, and those before it hold.
 -- ARGV, for each end: id, fence (0 unknown), move (of job.py), Celery's meta, started (ms before now), worker,
 --       error (JSON, '' none), reason, 1 if the message is acknowledged | 0, 1 if Celery's result is stored | 0
 -- Reply, for each: 'ok' | 'done' (already terminal) | 'late'
 local now = time()
 local CARRIED = call('EXISTS', P .. 'history') * 512 -- bytes of a result that the journal carries, if there is a history
+local tokens, leases, over, totals = {}, {}, {}, {}
+for at = 1, #ARGV - 5, 10 do tokens[#tokens + 1] = A(at) .. ':' .. A(at + 1) end
+for i, deadline in ipairs(call('ZMSCORE', P .. 'inflight', unpack(tokens))) do leases[tokens[i]] = deadline end
 
 local function end_attempt(at)
   local id, fence, move, error, reason = A(at), N(at + 1), A(at + 2), A(at + 6), A(at + 7)
-  local rec, token = record(id), id .. ':' .. int(fence)
+  local rec, token = record(id), id .. ':' .. A(at + 1)
   local r = call('HMGET', rec, 'state', 'fence', 'started', 'cancel', 'attempts', 'retried', 'worker', 'attempt',
-    'started_at')
-  local function acknowledge() return A(at + 8) == '0' or fence > 0 and settle(token) end
+    'started_at', 'seq', 'trail', 'callback_url', 'counted')
+  local known = { r[10], r[11], r[12], r[13] }
+  local function acknowledge()
+    if A(at + 8) == '0' then return true end
+    if fence == 0 or not leases[token] then return false end
+    leases[token] = nil
+    over[#over + 1] = token
+    return true
+  end
   local function store()
     if A(at + 9) ~= '1' then return end
     call('SET', RESULT .. id, A(at + 3), 'PX', KEEP)
@@ -45,42 +56,61 @@ local function end_attempt(at)
   if r[4] and to == 'cancelled' then reason = r[4] end
   local value = to ~= 'succeeded' and call('HGET', P .. 'inflight:messages', token)
   local held = acknowledge()
-  local begun = tonumber(r[3] or 0) == fence
+  local begun, fields = tonumber(r[3] or 0) == fence, {}
   if fence > 0 and not (begun and r[7]) then
     r[7], r[8], r[9] = A(at + 5), int((r[8] or 0) + (begun and 0 or 1)), int(now - N(at + 4))
-    call('HSET', rec, 'attempt', r[8], 'started', fence, 'started_at', r[9], 'worker', r[7])
+    fields = { 'attempt', r[8], 'started', fence, 'started_at', r[9], 'worker', r[7] }
   end
-  if error ~= '' then call('HSET', rec, 'error', error) end
+  if error ~= '' then
+    fields[#fields + 1] = 'error'
+    fields[#fields + 1] = error
+  end
   if to == 'retrying' then
-    note_attempt(rec, now, 'retry')
+    note_attempt(rec, now, 'retry', r[7], r[9])
     store() -- the retry's own message is already published: waiting, or ready
-    journal(id, to, fence, now, reason, r[1] ~= 'queued' and { 'state', to } or {})
+    if r[1] ~= 'queued' then
+      fields[#fields + 1] = 'state'
+      fields[#fields + 1] = to
+    end
+    journal(id, to, fence, now, reason, fields, nil, known)
     return 'ok'
   end
   if to == 'scheduled' then -- other jobs do its work, the last of them under its id
-    note_attempt(rec, now, move)
+    note_attempt(rec, now, move, r[7], r[9])
+    if #fields > 0 then call('HSET', rec, unpack(fields)) end
     if not handed_over(r[6], fence) then
       call('HSET', rec, 'state', to, 'reason', 'after its parent')
       call('HDEL', rec, 'tag')
-      delist(id)
+      delist(id, r[13])
       call('PEXPIRE', rec, KEEP * 7)
       journal(id, to, fence, now, 'replaced')
     end
     return 'ok'
   end
   if r[5] or r[6] then
-    note_attempt(rec, now, to)
+    note_attempt(rec, now, to, r[7], r[9])
     if to == 'succeeded' then call('HDEL', rec, 'error') end -- of an earlier attempt
   end
   local meta = A(at + 9) == '1' and A(at + 3) or ''
   local plain = to == 'succeeded' and fence > 0 and not (r[5] or r[6]) and #meta <= CARRIED
   local left = plain and table.concat({ r[7], r[9] or '', r[8] or '', meta }, '\n')
-  close(id, to, now, reason, fence, left)
+  close(id, to, now, reason, fence, fields, left, known, totals)
   if to ~= 'succeeded' or not held then retain(id, value) end
   if stopped then store_end(id, to, reason) else store() end
   return 'ok'
 end
 
-local outcomes = {}
-for at = 1, #ARGV - 5, 10 do outcomes[#outcomes + 1] = end_attempt(at) end
+local outcomes, done = {}, 0
+local whole, failure = pcall(function()
+  for at = 1, #ARGV - 5, 10 do
+    outcomes[#outcomes + 1] = end_attempt(at)
+    done = #over
+  end
+end)
+if done > 0 then
+  call('HDEL', P .. 'inflight:messages', unpack(over, 1, done))
+  call('ZREM', P .. 'inflight', unpack(over, 1, done))
+end
+for state, n in pairs(totals) do call('HINCRBY', P .. 'totals', state, n) end
+if not whole then return type(failure) == 'table' and failure or redis.error_reply(tostring(failure)) end
 return outcomes

@@ -69,20 +69,23 @@ local function ring(queue)
   if call('LLEN', bell) == 0 then call('LPUSH', bell, '1') end
 end
 
--- A transition goes to the journal of all jobs and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that
--- whoever watches the job is told of every one; the trail stays within what a small hash holds.
+-- A transition goes to the journal of all jobs, as "<state> <seq> <attempt> <ms>\n<left>" beside the job's id and a note if
+-- there is one, and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that whoever watches the job is
+-- told of every one; the trail stays within what a small hash holds.
 -- An end that somebody wants to hear of enters the outbox, too. `fields` of the record are written along with it.
 -- `left` is what a start or a plain success left in the record, so that the history need not read it:
--- "<worker>\n<started ms>\n<attempt>\n<Celery's result>".
-local JOURNAL, TRAIL = 100000, 960
+-- "<worker>\n<started ms>\n<attempt>\n<Celery's result>". `known` are seq, trail and callback_url of the record, where a
+-- move has read them; of a NEW one nobody can have asked. Replies whether the record tells of transitions alone: then the
+-- job has no log.
+local JOURNAL, TRAIL, NEW = 100000, 960, {}
 local told -- whether somebody wants to hear of every end: asked once a move
 local function is_told()
   if told == nil then told = call('EXISTS', P .. 'outbox:all') == 1 end
   return told
 end
-local function journal(id, state, attempt, now, note, fields, left)
+local function journal(id, state, attempt, now, note, fields, left, known)
   local rec = record(id)
-  local r = call('HMGET', rec, 'seq', 'trail', 'callback_url')
+  local r = known or call('HMGET', rec, 'seq', 'trail', 'callback_url')
   local seq, at = int((r[1] or 0) + 1), int(now)
   local why = note and note ~= '' and ' ' .. note:gsub('%c', ' '):sub(1, 100) or ''
   local trail = (r[2] or '') .. seq .. (LETTERS[state] or '?') .. at .. why .. '\n'
@@ -91,13 +94,18 @@ local function journal(id, state, attempt, now, note, fields, left)
   local n = #fields
   fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'seq', seq, 'trail', trail
   call('HSET', rec, unpack(fields))
-  call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 's', state, 'n', seq,
-    'a', attempt or '', 't', at, 'r', note or '', 'd', left or '')
-  call('PUBLISH', P .. 'wake:' .. id, seq)
+  local entry = state .. ' ' .. seq .. ' ' .. (attempt or '') .. ' ' .. at .. '\n' .. (left or '')
+  if note and note ~= '' then
+    call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 'e', entry, 'r', note)
+  else
+    call('XADD', P .. 'journal', 'MAXLEN', '~', JOURNAL, '*', 'j', id, 'e', entry)
+  end
+  if r ~= NEW then call('PUBLISH', P .. 'wake:' .. id, seq) end
   if TERMINAL[state] and (r[3] or is_told()) then
     call('RPUSH', P .. 'outbox', table.concat({ id, state, seq, at }, '\n'))
     call('LTRIM', P .. 'outbox', -JOURNAL, -1)
   end
+  return select(2, trail:gsub('\n', '')) == tonumber(seq)
 end
 
 -- Celery's own result of a job for which no worker answers, so that `AsyncResult.get()` ends.
@@ -114,8 +122,7 @@ local function enlist(id, owner)
   if owner == '' or call('HSETNX', record(id), 'counted', owner) == 0 then return end
   call('HINCRBY', P .. 'unfinished', owner, 1)
 end
-local function delist(id)
-  local owner = call('HGET', record(id), 'counted')
+local function delist(id, owner)
   if not owner then return end
   call('HDEL', record(id), 'counted')
   if call('HINCRBY', P .. 'unfinished', owner, -1) < 1 then call('HDEL', P .. 'unfinished', owner) end
@@ -123,13 +130,23 @@ end
 
 -- Closes a record and tells of it: state, end, the time after which it is forgotten, and a tombstone that outlives it (410, not 404).
 -- What was to follow a cancelled or lost job, and is not published yet, ends too (Celery itself sees to failures).
-local function close(id, state, now, reason, attempt, left)
+-- `fields` and `left` as `journal` takes them; `known` are its seq, trail, callback_url and counted, where a move has read
+-- them; `totals` collects how many ended how, where a move counts them itself.
+local function close(id, state, now, reason, attempt, fields, left, known, totals)
   local key = record(id)
-  journal(id, state, attempt, now, reason, { 'state', state, 'finished_at', int(now), 'reason', reason or '' }, left)
-  call('HINCRBY', P .. 'totals', state, 1)
-  delist(id)
+  known, fields = known or call('HMGET', key, 'seq', 'trail', 'callback_url', 'counted'), fields or {}
+  local n = #fields
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'finished_at', int(now)
+  fields[n + 5], fields[n + 6] = 'reason', reason or ''
+  local silent = journal(id, state, attempt, now, reason, fields, left, known)
+  if totals then
+    totals[state] = (totals[state] or 0) + 1
+  else
+    call('HINCRBY', P .. 'totals', state, 1)
+  end
+  delist(id, known[4])
   call('PEXPIRE', key, KEEP)
-  call('PEXPIRE', P .. 'log:' .. id, KEEP)
+  if not silent then call('PEXPIRE', P .. 'log:' .. id, KEEP) end
   call('SET', P .. 'gone:' .. id, state, 'PX', KEEP * 7)
   if state ~= 'cancelled' and state ~= 'lost' then return end
   local next, why = call('HMGET', key, 'chain', 'body'), 'its parent is ' .. state

@@ -110,7 +110,7 @@ if fence == -1 then -- its steps go on from those that the history knows
   call('HSET', rec, unpack(fields))
   journal(id, state, nil, now, 'restored')
 else
-  journal(id, state, nil, now, '', fields)
+  journal(id, state, nil, now, '', fields, nil, not r[1] and NEW or nil)
 end
 for i = 1, n, 2 do -- the children of one job, and the members of one group, find one another
   if A(12 + i) == 'parent_id' or A(12 + i) == 'group' then
