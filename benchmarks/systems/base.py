@@ -58,6 +58,9 @@ class System:
         paths, url = f"{DRIVERS}:{PEERS / self.folder}", server.url
         return clean_environment(BENCH_URL=url, BROKER_URL=url, RESULT_BACKEND=url, PYTHONPATH=paths, **own)
 
+    def prepare(self, server: Server) -> None:
+        """What its users do once, before they start workers."""
+
     @contextlib.contextmanager
     def idle(self) -> Iterator[Running]:
         """A fresh server and this system's driver, no workers."""
@@ -73,6 +76,7 @@ class System:
         """A fresh server, this system's workers on it, warmed up, and its driver; all gone at the end."""
         with contextlib.ExitStack() as stack:
             server = stack.enter_context(Server())
+            self.prepare(server)
             driver = self._driver(server)
             stack.callback(driver.stop)
             crew = Crew(logs(self.name))

@@ -49,6 +49,29 @@ def test_a_forked_child_copies_by_itself(house: House) -> None:
     parent.stop()
 
 
+CURRENT = """
+import sys
+from celeriac.history import house, migrate
+from celeriac.history.database import Database
+from sqlalchemy import make_url
+migrate.require(Database(make_url(sys.argv[1])), "")
+print(*(name for name in ("alembic", "mako", "sqlalchemy.dialects.postgresql") if name in sys.modules))
+"""
+
+
+def test_who_finds_the_tables_as_they_should_be_loads_nothing_that_makes_tables(tmp_path: Path) -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", CURRENT, f"sqlite:///{tmp_path}/history.db"],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=60,
+        ).stdout.split()
+        for _ in range(2)
+    ]  # fmt: skip
+
+    assert "alembic" in said[0]
+    assert said[1] == []
+
+
 GEVENT = """
 from gevent import monkey; monkey.patch_all()
 import sys, time, gevent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from alembic import command
 from sqlalchemy import text
 
 from celeriac.history import copying, migrate
@@ -27,9 +26,7 @@ def test_a_job_with_very_many_transitions_keeps_each_of_them(house: House, monke
 
 def test_transitions_that_were_stored_before_the_rows_had_trails_are_kept(house: House) -> None:
     with house.database.write() as connection:
-        config = migrate._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        migrate.climb(connection, "0001")
         names = "n, id, state, task, queue, owner, worker, reason, attempt, retries, losses, seq"
         connection.execute(
             text(

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select, text, update
 
 from celeriac.history.copying import store_records
 from celeriac.history.cursor import clock
@@ -17,16 +16,16 @@ from celeriac.history.schema import SHIFT, gaps
 from celeriac.store import journal
 from celeriac.store.moves import Space
 
+NOTED = (  # in the words that both kinds of database know
+    "INSERT INTO celeriac_gaps (birth, after_entry, before_entry, noticed_at) VALUES (:birth, :after, :before, {now}) "
+    "ON CONFLICT (birth, after_entry, before_entry) DO UPDATE SET noticed_at = excluded.noticed_at, rebuilt_at = NULL"
+)
+
 
 def note(connection: Connection, birth: int, after: int, before: int) -> None:
     """Note that what happened between two entries is missing."""
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    now = clock(connection)
-    row = {"birth": birth, "after_entry": after, "before_entry": before, "noticed_at": now}
-    again = {"noticed_at": now, "rebuilt_at": None}
-    connection.execute(
-        dialect.insert(gaps).values(row).on_conflict_do_update(index_elements=list(gaps.primary_key), set_=again)
-    )
+    statement = text(NOTED.format(now=clock(connection)))
+    connection.execute(statement, {"birth": birth, "after": after, "before": before})
 
 
 @dataclass(slots=True)

@@ -112,6 +112,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
         "task_track_started": True,
         "worker_prefetch_multiplier": 1,
         "result_expires": settings.retention,
+        "result_backend_thread_safe": True,  # one for all threads: each job's thread would make its own, 5 KiB
         "task_queues": {name: {} for name in QUEUES},
         "worker_consumer": "celeriac.worker.consumer:Consumer",
         "broker_connection_retry_on_startup": True,
