@@ -10,16 +10,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text
 
 SHIFT = 20  # bits below the milliseconds, in the key of a job and in the number of a journal's entry
 
 metadata = MetaData()
 Big = BigInteger().with_variant(Integer, "sqlite")  # SQLite: only INTEGER is the table's own key
-
-_of_owners: Any = {f"{dialect}_where": text("owner <> ''") for dialect in ("sqlite", "postgresql")}
 
 jobs = Table(
     "celeriac_jobs",
@@ -51,7 +47,7 @@ jobs = Table(
     Index("celeriac_jobs_state", "state", "n"),
     Index("celeriac_jobs_task", "task", "state", "n"),
     Index("celeriac_jobs_queue", "queue", "state", "n"),
-    Index("celeriac_jobs_owner", "owner", "state", "n", **_of_owners),
+    Index("celeriac_jobs_owner", "owner", "state", "n"),  # where owner <> '', which the steps say
 )
 
 transitions = Table(
