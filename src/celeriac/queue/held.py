@@ -24,6 +24,7 @@ class Hooks:
     cancelled: Callable[[str], None] = lambda token: None
     tended: Callable[[list[str]], None] = lambda tokens: None
     closing: Callable[[], None] = lambda: None
+    room: Callable[[], int] = lambda: 0  # how many messages more than the prefetch limit may be in hand
 
 
 @dataclass(slots=True)

@@ -12,6 +12,25 @@ from celeriac.queue.held import Return
 class QoS(virtual.QoS):
     """Counts what is in hand against the prefetch limit; everything else goes to the table."""
 
+    def can_consume(self) -> bool:
+        return self.can_consume_max_estimate() != 0
+
+    def can_consume_max_estimate(self) -> int | None:
+        """Return how many messages may come; None: no limit. A pool may have room for more than Celery counts."""
+        if not self.prefetch_count:
+            return None
+        room: int = self.channel.table.hooks.room()
+        free: int = self.prefetch_count + room - len(self._delivered)
+        return max(0, free)
+
+    def is_beyond(self) -> bool:
+        """Whether more is in hand than the prefetch limit."""
+        return bool(self.prefetch_count) and len(self._delivered) > self.prefetch_count
+
+    def forget(self, delivery_tag: str) -> None:
+        """It is not in hand any more: the table sees to it."""
+        self._delivered.pop(delivery_tag, None)
+
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge: never again delivered, and sent with the next fetch or tick."""
         self.channel.table.ack(delivery_tag)

@@ -45,6 +45,7 @@ class Leases(bootsteps.StartStopStep):
         table.info = lambda: self._describe(consumer)
         table.hooks.gone = lambda token: writer.stop(token, "the lease ran out")
         table.hooks.closing = getattr(consumer.pool, "begin_given", table.hooks.closing)
+        table.hooks.room = getattr(consumer.pool, "room", table.hooks.room)
         table.hooks.cancelled = lambda token: self._cancel(consumer, token)
         table.hooks.tended = lambda tokens: self._heed_revokes(consumer, tokens)
         table.hooks.buried = lambda id, raw: consumer.call_soon(_hand_on, consumer.app, raw)

@@ -15,13 +15,12 @@ from typing import Any
 
 from celery import signals
 from celery.app.trace import trace_ok_t
-from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
 
 from celeriac.job import Move
 from celeriac.store.moves import Finish, Report
 from celeriac.worker.process import writer_of
-from celeriac.worker.request import Request
+from celeriac.worker.processes import Processes
 from celeriac.worker.writer import Ended
 
 
@@ -53,43 +52,11 @@ def carried(text: str, ended: Ended) -> Carried:
     return both
 
 
-class Processes(AsynPool):
-    """The processes of Celery's prefork pool; what one of them was given is awaited, whatever closes meanwhile."""
-
-    def begin_given(self) -> None:
-        """Note that the jobs which a child was given, but has not acknowledged, may run."""
-        for job in tuple(self._cache.values()):
-            if not job._accepted and job._write_to is not None:
-                request = getattr(job._accept_callback, "__self__", None)
-                if isinstance(request, Request):
-                    request.begin()
-
-    def _worker_active(self, worker: Any) -> bool:
-        """Whether a process has a job, also one that it was given and has not acknowledged: shrinking spares it."""
-        given = any(job._write_to is worker for job in tuple(self._cache.values()))
-        return given or bool(super()._worker_active(worker))
-
-    def on_job_process_down(self, job: Any, pid_gone: int) -> None:
-        """A process ended: what it never acknowledged goes to another one, though `flush` counted it as accepted."""
-        job._accepted = job._accepted and job._worker_pid is not None
-        super().on_job_process_down(job, pid_gone)
-
-    def flush(self) -> None:
-        """Forget what was not given to a child yet.
-
-        Celery forgets all that no child has acknowledged: at a stop or a reconnect such a job would run all the same,
-        its end would be thrown away, and its message would run it a second time.
-        """
-        self.begin_given()
-        for job in tuple(self._cache.values()):
-            job._accepted = job._accepted or job._write_to is not None
-        super().flush()
-
-
 class ForkPool(TaskPool):
     """Celery's prefork pool, whose parent writes what its children finished."""
 
     Pool = Processes
+    uses_semaphore = False  # more jobs than processes may be in it
     _pool: Processes | None = None
 
     def on_start(self) -> None:
@@ -105,6 +72,14 @@ class ForkPool(TaskPool):
         """Note that the jobs which are on their way to a child may run: their messages must not go back."""
         if isinstance(self._pool, Processes):
             self._pool.begin_given()
+
+    def room(self) -> int:
+        """Return how many jobs more than there are processes may come."""
+        return self._pool.room() if isinstance(self._pool, Processes) else 0
+
+    def runs(self, job: Any) -> bool:
+        """Return whether a process is at this job now."""
+        return not isinstance(self._pool, Processes) or self._pool.runs(job)
 
     def _taking(self, callback: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def done(result: Any) -> None:

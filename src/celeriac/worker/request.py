@@ -8,7 +8,7 @@ from billiard.einfo import ExceptionWithTraceback
 from celery.app.task import Context
 from celery.exceptions import Ignore, TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
-from celery.worker.state import revoked
+from celery.worker.state import revoked, task_ready
 
 from celeriac.job import Move
 from celeriac.queue.message import LEASE_HEADER
@@ -63,6 +63,26 @@ class Request(CeleryRequest):
         """
         if self.table is not None:
             self.table.begin(self.token, once=not self.task.acks_late)
+
+    def is_surplus(self) -> bool:
+        """Whether more messages are in hand than its consumer asked for: it was to run at once, and could not."""
+        return bool(self.message.channel.qos.is_beyond())
+
+    def give_back(self) -> None:
+        """It never began: its message goes back to the head of its queue."""
+        self.acknowledged = True
+        task_ready(self)
+        if self.table is not None:
+            self.table.give_up([self.token])
+        if not self.message.channel.closed:
+            self.message.channel.qos.forget(self.token)
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """End it by force if it runs; its process may be at another job by now."""
+        job = self._apply_result() if self._apply_result is not None else None
+        runs = getattr(pool, "runs", None)
+        if job is None or runs is None or not job.accepted() or runs(job):
+            super().terminate(pool, signal)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Over its hard limit it has failed once, whether the pool tells of the limit first or of the process."""

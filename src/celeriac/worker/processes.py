@@ -1,0 +1,221 @@
+"""Speaks billiard's pool: processes that have pipes of their own, and a life that may end at any moment.
+
+Celery's pool starts, replaces and ends them. What it does with pipes that may be used again, and with jobs that were or
+were not acknowledged, is done here: a job has begun when its permit is taken (line.py), and no pipe is used twice.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable
+from typing import Any
+
+from billiard import pool as billiard_pool
+from celery.concurrency import asynpool
+
+from celeriac.worker.child import Child
+from celeriac.worker.giving import MOST, Giving, Job
+from celeriac.worker.line import Line
+
+pool: Any = billiard_pool  # the stubs lack half of these
+celery_pool: Any = asynpool
+CeleryPool: Any = celery_pool.AsynPool
+
+
+class Results(celery_pool.ResultHandler):
+    """Hears what the processes say, by the pipes that they are given jobs through."""
+
+    lines: dict[int, Line]
+
+    def _make_process_result(self, hub: Any) -> Callable[[int], None]:
+        def readable(fileno: int) -> None:
+            proc = self.fileno_to_outq.get(fileno)
+            if proc is None or not self.lines[proc.inqW_fd].read():
+                hub.remove_reader(fileno)
+
+        return readable
+
+    def _flush_outqueue(self, fd: int, remove: Callable[[int], Any], index: Any, on_state_change: Any) -> None:
+        proc = index.get(fd)
+        line = self.lines.get(proc.inqW_fd) if proc is not None else None
+        if line is not None:
+            line.wait(0.1)
+        if line is None or not line.read():
+            remove(fd)
+
+
+class Processes(Giving, CeleryPool):
+    """The processes of a prefork pool."""
+
+    on_process_down: Callable[[Any], None]
+
+    Worker = Child
+    ResultHandler = Results
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._made, self._lines = {}, {}
+        super().__init__(*args, **kwargs)
+        self._task_handler.lines = self._made
+
+    # -- processes ---------
+
+    def create_process_queues(self) -> tuple[Any, Any, Any]:
+        """Return the pipes of a new process: what it is given, what it says, and its permits."""
+        pipe = celery_pool._SimpleQueue
+        return pipe(wnonblock=True), pipe(rnonblock=True), pipe(rnonblock=True, wnonblock=True)
+
+    def _create_worker_process(self, i: int) -> Any:
+        proc = super()._create_worker_process(i)
+        self._made[proc.inqW_fd] = Line(proc, self._hear, self._maxtasksperchild)
+        return proc
+
+    def _hear(self, said: Any) -> None:
+        self._result_handler.on_state_change(said)
+
+    def create_result_handler(self) -> Any:
+        handler = super().create_result_handler()
+        handler.lines = self._made
+        killed = handler.state_handlers[pool.DEATH]
+
+        def dying(pid: int, exitcode: int) -> None:
+            for line in [line for line in self._lines.values() if line.proc.pid == pid]:
+                self._retire(line)
+            killed(pid, exitcode)
+
+        handler.state_handlers |= {pool.READY: self._end, pool.DEATH: dying}
+        return handler
+
+    def on_process_alive(self, pid: int) -> None:
+        super().on_process_alive(pid)
+        for fd, line in self._made.items():
+            if line.proc.pid == pid:
+                self._lines[fd] = line
+
+    def on_shrink(self, n: int) -> None:
+        for line in [line for line in self._lines.values() if line.proc._controlled_termination]:
+            self._retire(line)
+
+    def _worker_active(self, worker: Any) -> bool:
+        line = self._made.get(worker.inqW_fd)
+        return line is not None and bool(line.jobs)
+
+    def _retire(self, line: Line) -> None:
+        """It ends: what it has not begun goes to others."""
+        self._lines.pop(line.proc.inqW_fd, None)
+        self._wait_again(line.take_back())
+
+    def _create_process_handlers(self, hub: Any) -> None:
+        super()._create_process_handlers(hub)
+        forget: Callable[[Any], None] = self.on_process_down
+
+        def down(proc: Any) -> None:
+            forget(proc)
+            self._made.pop(proc.inqW_fd, None)
+            queues = next((queues for queues, owner in self._queues.items() if owner is proc), None)
+            if queues is not None and self.destroy_queues(queues, proc):
+                self._queues[self.create_process_queues()] = None
+
+        self.on_process_down = down
+
+    def _create_write_handlers(self, hub: Any, **_: Any) -> None:
+        self._hub, self.hub_remove, self._looks_at = hub, hub.remove, 0.0
+        for line in self._lines.values():
+            self._send(line)
+
+    def on_inqueue_close(self, fd: int, proc: Any) -> None:
+        self._fileno_to_inq.pop(fd, None)
+        self._all_inqueues.discard(fd)
+
+    def process_flush_queues(self, proc: Any) -> None:
+        """A process is gone: hear its last words; what it never began goes to others, the rest is lost."""
+        line = self._made.get(proc.inqW_fd)
+        if line is None or proc._is_alive():
+            return
+        self._lines.pop(proc.inqW_fd, None)
+        line.read()
+        back = line.take_back(first=True)
+        for job in back:
+            job.refuse()
+        self._wait_again(back)
+        for job in line.jobs:
+            if not job._accepted:
+                job.accept(proc.pid, time.monotonic())
+        line.jobs.clear()
+
+    def on_job_process_down(self, job: Any, pid_gone: int) -> None:
+        """Nothing to do: `process_flush_queues` has seen to it."""
+
+    def _process_cleanup_queues(self, proc: Any) -> None:
+        """Nothing to do: a process gets pipes of its own."""
+
+    @staticmethod
+    def _stop_task_handler(task_handler: Any) -> None:
+        """Tell the processes to end after what they have begun."""
+        for line in list(task_handler.lines.values()):
+            line.end()
+            while not line.send() and line.proc._is_alive():
+                line.wait(0.1)
+                line.read()
+
+    @classmethod
+    def _help_stuff_finish(cls, processes: Any) -> None:
+        """Nothing to do: what a process has no permit for it does not run."""
+
+    def flush(self) -> None:
+        """Forget what no process has: the connection is lost, and what it brought goes back with it."""
+        if self._state != pool.TERMINATE:
+            self.begin_given()
+            self.maintain_pool()
+
+    def close(self) -> None:
+        """Take no more, and end after what is begun."""
+        if self._state == pool.RUN:
+            self.begin_given()
+        super().close()
+
+    # -- calls ---------
+
+    def apply_async(self, func: Any, args: Any = (), kwds: Any = None, **options: Any) -> Job | None:
+        """Let a process make this call."""
+        if self._state != pool.RUN:
+            return None
+        call = pickle.dumps((func, args, kwds or {}), pickle.HIGHEST_PROTOCOL)
+        job = self._job(**options)
+        job.call, job.waiting_since = call, time.monotonic()
+        job.task = args[0] if args and isinstance(args[0], str) else ""
+        self.outbound_buffer.append(job)
+        if len(self.outbound_buffer) >= MOST // 2:
+            self.on_poll_start()
+        return job
+
+    def _job(
+        self,
+        callback: Any = None,
+        error_callback: Any = None,
+        accept_callback: Any = None,
+        timeout_callback: Any = None,
+        soft_timeout: float | None = None,
+        timeout: float | None = None,
+        callbacks_propagate: Any = (),
+        correlation_id: Any = None,
+        **_: Any,
+    ) -> Job:
+        soft, hard = soft_timeout or self.soft_timeout, timeout or self.timeout
+        limited = bool(soft or hard)
+        if limited:
+            self._start_timeout_handler()
+        return Job(
+            self._cache, callback, accept_callback, timeout_callback, error_callback, soft, hard,
+            on_timeout_set=self.on_timeout_set if limited else None,
+            on_timeout_cancel=self.on_timeout_cancel if limited else None,
+            callbacks_propagate=callbacks_propagate, correlation_id=correlation_id,
+        )  # fmt: skip
+
+    def _on_soft_timeout(self, job: int, soft: float, hard: float, hub: Any) -> None:
+        self.runs(self._cache.get(job))
+        super()._on_soft_timeout(job, soft, hard, hub)
+
+    def _on_hard_timeout(self, job: int) -> None:
+        self.runs(self._cache.get(job))
+        super()._on_hard_timeout(job)
