@@ -1,8 +1,8 @@
 """The pipes between a pool and one of its processes: what it was given, in the order in which it runs it.
 
-A job goes out as a frame: its size, its turn (a byte), its number, the pickled call. With it goes a permit, the turn as a
-byte in a pipe of its own. The process takes the permit and then runs the job, and whoever takes a permit back has
-the job back: the kernel gives a byte to one reader alone. Then a new turn begins, and frames without a permit are void.
+A job goes out as a frame: its size, its turn (a byte), its number, the pickled call. With it goes a permit, the turn
+again, in a pipe of its own. The process takes the permit and then runs the job, and whoever takes a permit back has the
+job back: the kernel gives a byte to one reader alone. Then a new turn begins, and frames without a permit are void.
 """
 
 from __future__ import annotations
