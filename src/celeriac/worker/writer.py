@@ -179,7 +179,8 @@ class Writer:
     def _enqueue(self, ended: Ended) -> None:
         self._ends.append(ended)
         self._ensure_thread()
-        self._wake.notify()
+        if len(self._ends) == 1:  # the thread has been told of the others
+            self._wake.notify()
 
     def _ensure_thread(self) -> None:
         if self._thread is None:
