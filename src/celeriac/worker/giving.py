@@ -72,6 +72,7 @@ class Giving:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._seconds: dict[str, float] = {}  # that a job of each task takes
         self._looks_at = 0.0
+        self.room = 0
         super().__init__(*args, **kwargs)
 
     def on_poll_start(self) -> None:
@@ -95,6 +96,7 @@ class Giving:
                 self._accept(line)
         for line in given:
             self._send(line)
+        self._reckon()
         if waiting or given:
             self._look_soon()
 
@@ -122,22 +124,22 @@ class Giving:
 
     def _accept(self, line: Line) -> None:
         """The first job of a process is the one that it runs."""
+        self.restart_state.R = 0
         line.since, line.stuck = time.monotonic(), False
         line.jobs[0].accept(line.proc.pid, line.since)
 
-    def room(self) -> int:
-        """Return how many jobs more than there are processes may come: those that wait in one, or would."""
-        behind = sum(len(line.jobs) - 1 for line in self._lines.values() if line.jobs)
-        if self.outbound_buffer:
-            return behind
-        quick = [line for line in self._lines.values() if line.jobs and not line.stuck and line.load < AHEAD]
-        return behind + sum(MOST - len(line.jobs) for line in quick)
+    def _reckon(self) -> None:
+        """Reckon how many jobs more than there are processes may be here: those that wait in one, or would."""
+        waits = self.outbound_buffer and self.outbound_buffer[0].waiting_since < time.monotonic() - LATE
+        self.room = 0
+        for line in self._lines.values():
+            quick = line.jobs and not line.stuck and line.load < AHEAD and not waits
+            self.room += MOST - 1 if quick else max(0, len(line.jobs) - 1)
 
     # -- ended ---------
 
     def _end(self, number: int, seconds: float, result: Any, fd: int) -> None:
         """A process told of the end of its first job."""
-        self.restart_state.R = 0
         line = self._made.get(fd)
         if line is None or not line.jobs or line.jobs[0]._job != number:
             return
@@ -203,6 +205,7 @@ class Giving:
         for line in self._lines.values():
             self._wait_again(line.take_back())
         self._forget_waiting()
+        self._reckon()
         for job in [job for line in self._lines.values() for job in line.jobs]:
             if job.request is not None:
                 job.request.begin()

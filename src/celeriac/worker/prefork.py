@@ -75,7 +75,7 @@ class ForkPool(TaskPool):
 
     def room(self) -> int:
         """Return how many jobs more than there are processes may come."""
-        return self._pool.room() if isinstance(self._pool, Processes) else 0
+        return self._pool.room if isinstance(self._pool, Processes) else 0
 
     def runs(self, job: Any) -> bool:
         """Return whether a process is at this job now."""

@@ -80,7 +80,7 @@ class Processes(Giving, CeleryPool):
 
         def dying(pid: int, exitcode: int) -> None:
             for line in [line for line in self._lines.values() if line.proc.pid == pid]:
-                self._retire(line)
+                self._retire(line, first=True)
             killed(pid, exitcode)
 
         handler.state_handlers |= {pool.READY: self._end, pool.DEATH: dying}
@@ -100,10 +100,13 @@ class Processes(Giving, CeleryPool):
         line = self._made.get(worker.inqW_fd)
         return line is not None and bool(line.jobs)
 
-    def _retire(self, line: Line) -> None:
-        """It ends: what it has not begun goes to others."""
+    def _retire(self, line: Line, first: bool = False) -> None:
+        """It ends: what it has not begun goes to others; the first job, too, when it begins no more."""
         self._lines.pop(line.proc.inqW_fd, None)
-        self._wait_again(line.take_back())
+        back = line.take_back(first)
+        for job in back:
+            job.refuse()
+        self._wait_again(back)
 
     def _create_process_handlers(self, hub: Any) -> None:
         super()._create_process_handlers(hub)
@@ -132,12 +135,8 @@ class Processes(Giving, CeleryPool):
         line = self._made.get(proc.inqW_fd)
         if line is None or proc._is_alive():
             return
-        self._lines.pop(proc.inqW_fd, None)
         line.read()
-        back = line.take_back(first=True)
-        for job in back:
-            job.refuse()
-        self._wait_again(back)
+        self._retire(line, first=True)
         for job in line.jobs:
             if not job._accepted:
                 job.accept(proc.pid, time.monotonic())
