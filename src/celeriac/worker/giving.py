@@ -29,12 +29,40 @@ pool: Any = billiard_pool  # the stubs lack half of it
 
 
 class Job(ApplyResult):
-    """A call on its way through the pool."""
+    """A call on its way through the pool: what billiard asks of one, without the means to wait for it."""
 
-    call = b""
+    call = b""  # pickled
     task = ""
     seconds = AHEAD  # that it will probably take; AHEAD and more: nothing waits behind it
     waiting_since = 0.0
+    _cancelled = _done = False
+    _terminated = _time_accepted = None
+    _callbacks_propagate = ()
+
+    def __init__(self, cache: dict[int, Any], limits: tuple[float | None, float | None], options: Any) -> None:
+        self._cache = cache
+        self._job: int = next(pool.job_counter)
+        self._soft_timeout, self._timeout = limits
+        self._callback, self._error_callback = options.get("callback"), options.get("error_callback")
+        self._accept_callback, self._timeout_callback = options.get("accept_callback"), options.get("timeout_callback")
+        self.correlation_id = options.get("correlation_id")
+        self._on_timeout_set = self._on_timeout_cancel = None
+        self._lost_worker_timeout = pool.LOST_WORKER_TIMEOUT
+        self._accepted = False
+        self._worker_pid: int | None = None
+        cache[self._job] = self
+
+    def ready(self) -> bool:
+        return self._done
+
+    def _set(self, i: Any, result: tuple[bool, Any]) -> None:
+        """It has come to this."""
+        if self._on_timeout_cancel:
+            self._on_timeout_cancel(self)
+        self._done = True
+        self.discard()
+        done, value = result
+        self.safe_apply_callback(self._callback if done else self._error_callback, value)
 
     @property
     def request(self) -> Request | None:
@@ -44,8 +72,7 @@ class Job(ApplyResult):
 
     def accept(self, pid: int, now: float) -> None:
         """A process has it, and nothing is before it."""
-        self._accepted, self._time_accepted = True, now
-        self._worker_pid: int | None = pid
+        self._accepted, self._time_accepted, self._worker_pid = True, now, pid
         if self._on_timeout_set:
             self._on_timeout_set(self, self._soft_timeout, self._timeout)
         self.safe_apply_callback(self._accept_callback, pid, now)

@@ -180,36 +180,17 @@ class Processes(Giving, CeleryPool):
         if self._state != pool.RUN:
             return None
         call = pickle.dumps((func, args, kwds or {}), pickle.HIGHEST_PROTOCOL)
-        job = self._job(**options)
+        limits = options.get("soft_timeout") or self.soft_timeout, options.get("timeout") or self.timeout
+        job = Job(self._cache, limits, options)
+        if any(limits):
+            job._on_timeout_set, job._on_timeout_cancel = self.on_timeout_set, self.on_timeout_cancel
+            self._start_timeout_handler()
         job.call, job.waiting_since = call, time.monotonic()
         job.task = args[0] if args and isinstance(args[0], str) else ""
         self.outbound_buffer.append(job)
         if len(self.outbound_buffer) >= MOST // 2:
             self.on_poll_start()
         return job
-
-    def _job(
-        self,
-        callback: Any = None,
-        error_callback: Any = None,
-        accept_callback: Any = None,
-        timeout_callback: Any = None,
-        soft_timeout: float | None = None,
-        timeout: float | None = None,
-        callbacks_propagate: Any = (),
-        correlation_id: Any = None,
-        **_: Any,
-    ) -> Job:
-        soft, hard = soft_timeout or self.soft_timeout, timeout or self.timeout
-        limited = bool(soft or hard)
-        if limited:
-            self._start_timeout_handler()
-        return Job(
-            self._cache, callback, accept_callback, timeout_callback, error_callback, soft, hard,
-            on_timeout_set=self.on_timeout_set if limited else None,
-            on_timeout_cancel=self.on_timeout_cancel if limited else None,
-            callbacks_propagate=callbacks_propagate, correlation_id=correlation_id,
-        )  # fmt: skip
 
     def _on_soft_timeout(self, job: int, soft: float, hard: float, hub: Any) -> None:
         self.runs(self._cache.get(job))
