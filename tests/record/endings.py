@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def unheard(self: Any, ledger: str, how: str) -> str:
         raise self.retry(countdown=0)
     if how == "fail":
         raise ValueError("nobody hears this")
+    if how == "slow":
+        time.sleep(0.3)  # long enough to be reported as started
     return "nobody reads this"
 
 

@@ -85,7 +85,9 @@ def test_a_retry_is_another_attempt_of_the_same_job(desk: Desk, lane: str, tmp_p
     agrees(desk, job.id)
 
 
-@pytest.mark.parametrize(("how", "state"), [("", "succeeded"), ("fail", "failed"), ("retry", "succeeded")])
+@pytest.mark.parametrize(
+    ("how", "state"), [("", "succeeded"), ("slow", "succeeded"), ("fail", "failed"), ("retry", "succeeded")]
+)
 def test_a_job_whose_result_nobody_wants_closes_its_record(
     desk: Desk, lane: str, tmp_path: Path, how: str, state: str
 ) -> None:

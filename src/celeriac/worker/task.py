@@ -165,7 +165,8 @@ class JobTask(Task[P, R]):
 
     def _is_ignored(self, request: Any) -> bool:
         """Return whether nobody wants the result: as this submission says, else as the task does."""
-        return bool(request.__dict__.get("ignore_result", self.ignore_result))
+        chosen = request.__dict__.get("ignore_result")  # None: sent by the task's name alone
+        return bool(self.ignore_result if chosen is None else chosen)
 
     def _leave(self, error: BaseException) -> None:
         """See to the ends of which Celery tells our backend nothing, and to `sys.exit()`, which is a failure."""
