@@ -119,6 +119,7 @@ def test_celerys_own_settings_are_honoured() -> None:
         ({"CELERY": {"broker_url": "redis://elsewhere"}}, "set that instead"),
         ({"CELERY": {"accept_content": ["json", "pickle"]}}, "accept_content must be JSON alone"),
         ({"CELERY": {"task_serializer": "pickle"}}, "task_serializer must be JSON alone"),
+        ({"CELERY": {"worker_pool_start_method": "spawn"}}, "worker_pool_start_method must be fork"),
         ({"CELERY": ["task_time_limit"]}, "must be a dict"),
         ({"CELERY_TASK_TIME_LIMIT": 5}, "CELERY_TASK_TIME_LIMIT is not read"),
         ({"CELERIAC_GRACES": 5}, "did you mean CELERIAC_GRACE?"),

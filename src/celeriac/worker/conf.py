@@ -60,6 +60,8 @@ def _finding(name: str, value: Any) -> str:
         return f"{name} is taken from {ELSEWHERE[name]}: set that instead."
     if name in JSON_ONLY and value not in ("json", ["json"], ("json",), {"json"}):
         return f"{name} must be JSON alone: nothing else is read or written here."
+    if name == "worker_pool_start_method" and value != "fork":
+        return f"{name} must be fork: a Flask app cannot be sent to a process that starts from nothing."
     if name in DEFAULTS or name.startswith(EXTENSION_PREFIXES):
         return ""
     near = difflib.get_close_matches(name.lower(), DEFAULTS, n=1)
