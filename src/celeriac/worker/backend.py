@@ -73,8 +73,15 @@ class RecordMixin(MetaMixin):
         store_result: bool = True,
         state: str = states.SUCCESS,
     ) -> None:
+        stores = _stores(request, store_result)
+        if not getattr(request, "chord", None) and state == states.SUCCESS:  # nobody waits to hear of it
+            if stores:
+                self.store_result(task_id, result, state, request=request)
+            else:
+                self._end(task_id, Move.SUCCEED, "", request, store=False)
+            return
         with _Accepted(task_id):
-            if not _stores(request, store_result):
+            if not stores:
                 self._end(task_id, Move.SUCCEED, "", request, store=False)
             super().mark_as_done(task_id, result, request, store_result, state)  # type: ignore[misc]
 

@@ -17,6 +17,7 @@ from celery.worker import consumer as celery_consumer
 
 from celeriac.queue.errors import DecodeError
 from celeriac.queue.message import LEASE_HEADER
+from celeriac.worker.tracing import traced
 
 logger = logging.getLogger(__name__)
 LONGEST = 5  # seconds between two looks for the broker
@@ -32,6 +33,12 @@ class Consumer(CeleryConsumer):
             conn.ensure_connection, interval_start=1, interval_step=1, interval_max=LONGEST
         )
         return super().ensure_connected(conn)
+
+    def update_strategies(self) -> None:
+        """Let plain jobs run by a shorter way than Celery's tracer."""
+        super().update_strategies()
+        for task in self.app.tasks.values():
+            task.__trace__ = traced(self.app, task, task.__trace__)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         """Look at the body before Celery does, and let a thread that is done acknowledge by itself."""

@@ -22,23 +22,30 @@ REPLACED = "Replaced by new task"  # what Celery says when other jobs do the wor
 CeleryRequest: Any = celery_request.Request  # the stubs lack half of it
 
 
+def own_headers(headers: dict[str, Any]) -> dict[str, Any]:
+    """Return `task.request.headers`; Celery would find them out by asking for each name of its own."""
+    return {name: headers[name] for name in headers if name not in CELERYS}
+
+
 class Request(CeleryRequest):
     """A request whose delivery is leased: begun when the pool accepts it, counted when its process dies."""
 
     timed_out = False
 
     def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
+        self._fill(message, *args, **kwargs)
+        self.table = process_of(self.app).table
+        fence = self.token.rpartition(":")[2]
+        if fence.isdigit() and int(fence) > 1:  # the record knows better than this worker's memory of an earlier run
+            revoked.discard(self.id)
+
+    def _fill(self, message: Any, *args: Any, **kwargs: Any) -> None:
         """Take the body as the consumer has decoded it: the pool need not do it a second time."""
         if not kwargs.get("decoded"):
             kwargs |= {"body": message.payload, "decoded": True}
         super().__init__(message, *args, **kwargs)
-        self.table = process_of(self.app).table
-        request = self._request_dict
-        if request.get("headers") is None:  # Celery would find them out by asking for each name of its own
-            request["headers"] = {name: message.headers[name] for name in message.headers.keys() - CELERYS}
-        fence = self.token.rpartition(":")[2]
-        if fence.isdigit() and int(fence) > 1:  # the record knows better than this worker's memory of an earlier run
-            revoked.discard(self.id)
+        if self._request_dict.get("headers") is None:
+            self._request_dict["headers"] = own_headers(message.headers)
 
     @property
     def token(self) -> str:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 LONGEST_PAUSE = 2.0  # seconds between two attempts to queue a retry
 
+#: In a request: what came of the run already, (value, error); the call only repeats it (tracing.py).
+RAN = "celeriac_ran"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -91,6 +94,7 @@ class JobTask(Task[P, R]):
 
     abstract = True
     Request = "celeriac.worker.request:Request"
+    Strategy = "celeriac.worker.strategy:plain"
     celeriac_job = False
     notes_its_start = True
     spec: TaskSpec | None = None
@@ -127,9 +131,16 @@ class JobTask(Task[P, R]):
         request = self.request
         if request.called_directly:
             return super().__call__(*args, **kwargs)
+        value, wrong = request.__dict__.pop(RAN, None) or (self.perform(request, args, kwargs), None)
+        if wrong is not None:
+            raise wrong.with_traceback(wrong.__traceback__.tb_next)  # without the frame that caught it
+        return value
+
+    def perform(self, request: Any, args: Any, kwargs: Any) -> Any:
+        """Run the function for this request, which is on top of the stack."""
         with self.app.flask.app_context():
             try:
-                tracked = bool(self.track_started and not self._is_ignored(request))
+                tracked = bool(self.track_started and not self.is_ignored(request))
                 with Attempt(self.app, request, tracked, once=not self.acks_late):
                     if self.spec is not None:
                         args, kwargs = (), self.spec.load(kwargs, args)
@@ -163,7 +174,7 @@ class JobTask(Task[P, R]):
         owner = getattr(self.request, "celeriac_owner", None) or ""
         return told(result, files_of(self.app.settings), owner, str(self.request.id))
 
-    def _is_ignored(self, request: Any) -> bool:
+    def is_ignored(self, request: Any) -> bool:
         """Return whether nobody wants the result: as this submission says, else as the task does."""
         chosen = request.__dict__.get("ignore_result")  # None: sent by the task's name alone
         return bool(self.ignore_result if chosen is None else chosen)
@@ -177,7 +188,7 @@ class JobTask(Task[P, R]):
             backend.note_end(request, Move.REPLACE)
         elif isinstance(error, Ignore):
             backend.mark_as_revoked(request.id, f"ignored: {error}".rstrip(": "), request=request)
-        elif isinstance(error, Retry) and self._is_ignored(request) and not self.store_errors_even_if_ignored:
+        elif isinstance(error, Retry) and self.is_ignored(request) and not self.store_errors_even_if_ignored:
             backend.note_end(request, Move.RETRY)
         elif type(error) is SystemExit and not (isinstance(error.code, int) and error.code < 0):
             raise RuntimeError(f"The job called sys.exit({error.code!r}).") from error
