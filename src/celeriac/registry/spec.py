@@ -79,7 +79,7 @@ class TaskSpec:
         if not text or is_deeper(text) or is_odd(text) or b"NaN" in text or b"Infinity" in text:
             text = self._text(self._plain(named))
         model = self._model(text)
-        values, given = model.__dict__, model.model_fields_set
+        values, given = model.__dict__, model.__pydantic_fields_set__
         return {name: values[place] for place, name in self.places if place in given}
 
     def _plain(self, named: dict[str, object]) -> Any:
@@ -96,7 +96,8 @@ class TaskSpec:
 
     def _model(self, text: bytes) -> BaseModel:
         try:
-            return self.model.model_validate_json(text, strict=True)
+            model: BaseModel = self.model.__pydantic_validator__.validate_json(text, strict=True)
+            return model
         except ValidationError as error:
             raise self._refusal(_faults_of(error, json.loads(text))) from None
 
@@ -105,6 +106,8 @@ class TaskSpec:
             many = f"takes {len(self.open_names)} arguments by position, {len(args)} were given."
             raise self._refusal([Fault(pointer="", detail=many)])
         named = dict(zip(self.open_names, args, strict=False))
+        if not kwargs:
+            return named
         if twice := named.keys() & kwargs.keys():
             raise self._refusal([Fault(pointer=pointer((name,)), detail="was given twice.") for name in sorted(twice)])
         return named | dict(kwargs)

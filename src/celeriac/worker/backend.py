@@ -75,10 +75,9 @@ class RecordMixin(MetaMixin):
     ) -> None:
         stores = _stores(request, store_result)
         if not getattr(request, "chord", None) and state == states.SUCCESS:  # nobody waits to hear of it
-            if stores:
-                self.store_result(task_id, result, state, request=request)
-            else:
-                self._end(task_id, Move.SUCCEED, "", request, store=False)
+            encoded = self.encode_result(result, state)  # type: ignore[attr-defined]
+            meta = self.meta_of(task_id, encoded, state, None, request) if stores else ""
+            self._end(task_id, Move.SUCCEED, meta, request, store=stores)
             return
         with _Accepted(task_id):
             if not stores:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from celery import states
+from celery.app.task import Context
 
 from celeriac.queue.errors import EncodeError
 from celeriac.worker import large
@@ -32,6 +33,10 @@ class MetaMixin:
         zone: tzinfo = self.app.timezone
         return zone
 
+    @cached_property
+    def _limit(self) -> int:
+        return settings_of(self.app).result_limit
+
     def _get_result_meta(
         self,
         result: Any,
@@ -55,6 +60,11 @@ class MetaMixin:
 
     def meta_of(self, task_id: str, result: Any, state: str, traceback: Any, request: Any) -> str:
         """Return Celery's result as JSON text. Raises EncodeError: Celery then stores a failure instead."""
+        limit = self._limit
+        if state == states.SUCCESS and not self._says_more and _is_bare(request):
+            text = self._bare(task_id, result)
+            if text and len(text) <= limit:
+                return text
         meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
         meta["task_id"] = task_id
         try:
@@ -65,12 +75,23 @@ class MetaMixin:
             text = json.dumps(_plain(meta), separators=(",", ":"))
         except TypeError:
             text = self._foreign(meta, request)
-        limit = settings_of(self.app).result_limit
         if len(text) <= limit:
             return text
         if state == states.SUCCESS:
             return large.kept(self.app, meta, request, len(text))
         return json.dumps(_plain(meta), separators=(",", ":"))
+
+    def _bare(self, task_id: str, result: Any) -> str:
+        """Return the meta of a success that nothing else is to be said of, '' where the result is not plain JSON."""
+        try:
+            shown = ENCODE(result)
+        except (TypeError, ValueError, RecursionError):
+            return ""
+        done = datetime.now(self._zone).isoformat()
+        return (
+            f'{{"status":"SUCCESS","result":{shown},"traceback":null,"children":[],'
+            f'"date_done":"{done}","task_id":{ENCODE(task_id)}}}'
+        )
 
     def meta_from_decoded(self, meta: dict[str, Any]) -> dict[str, Any]:
         """Return Celery's result; a large one is read from its file when somebody looks at it."""
@@ -85,6 +106,11 @@ class MetaMixin:
             raise EncodeError(f"The result is not JSON: it has type {kind} or holds a value that JSON cannot carry.")
         encoded = self.encode(meta)  # type: ignore[attr-defined]
         return encoded if isinstance(encoded, str) else encoded.decode()
+
+
+def _is_bare(request: Any) -> bool:
+    """Whether the job of this request has neither children nor parent nor group."""
+    return type(request) is Context and not (request.__dict__.get("_children") or request.group or request.parent_id)
 
 
 def kind_of(result: Any) -> str:

@@ -1,8 +1,9 @@
 """Speaks Celery's strategy and request: gives a plain message to a pool of this process, all others to Celery's own.
 
-Plain is what Celery's strategy would only look at and hand on: no time to wait for, no expiry, no rate limit, no stamps,
-not revoked, and nobody who listens to signals, events or the log. What such a job needs of Celery's strategy, request
-and `fast_trace_task` (celery/worker/strategy.py, request.py, state.py, app/trace.py) is here; the rest stays Celery's.
+Plain is what Celery's strategy would only look at and hand on: no time to wait for, no expiry, no rate limit, no
+stamps, not revoked, and nobody who listens to signals, events or the log. What such a job needs of Celery's strategy,
+request and `fast_trace_task` (celery/worker/strategy.py, request.py, state.py, app/trace.py) is here; the rest stays
+Celery's.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def plain_request(task: Any, app: Any, consumer: Any) -> type[Plain]:
     shared = {
         "_task": task, "_app": app, "_type": task.name, "_eventer": consumer.event_dispatcher,
         "_hostname": consumer.hostname, "_connection_errors": consumer.connection_errors,
+        "_remembered": app.conf.worker_deduplicate_successful_tasks,
     }  # fmt: skip
     return type("Plain", (Plain,), shared)
 
@@ -77,7 +79,7 @@ class Plain(Request):
 
     token = ""
     table: Table
-    _filled = False
+    _filled = _remembered = False
 
     def __init__(self, message: Any, ack: Any, reject: Any) -> None:
         headers = message.headers
@@ -150,7 +152,7 @@ class Plain(Request):
     def on_success(self, failed__retval__runtime: tuple[int, Any, Any], **kwargs: Any) -> None:
         """It has run."""
         failed, text, runtime = failed__retval__runtime
-        if failed or self._app.conf.worker_deduplicate_successful_tasks:
+        if failed or self._remembered:
             super().on_success(failed__retval__runtime, **kwargs)
             return
         state.requests.pop(self.id, None)

@@ -49,12 +49,12 @@ def traced(app: Any, task: Any, usual: Trace) -> Trace:
         try:
             try:
                 value = task.perform(context, args, kwargs)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # Celery's tracer raises it again, and tells of it
                 wrong = error
             if wrong is None and not (context.callbacks or context.chain or context.chord):
                 backend.mark_as_done(uuid, value, context, not task.is_ignored(context))
                 return value, None, monotonic() - start, shown(value, task.resultrepr_maxsize)
-        except Exception as error:  # Celery's tracer meets it, too, and tells
+        except Exception as error:  # noqa: BLE001  # Celery's tracer meets it, too, and tells of it
             logger.debug("The result of job %s could not be told at once: %r", uuid, error)
         finally:
             stack.pop()
