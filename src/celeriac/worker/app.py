@@ -16,7 +16,7 @@ from celeriac import queue
 from celeriac.config import Settings
 from celeriac.registry import Registry
 from celeriac.store.connection import Client, connect
-from celeriac.worker import capture, prefork, schedules, stop, telling, webhook
+from celeriac.worker import capture, prefork, schedules, stop, telling, tracing, webhook
 from celeriac.worker.conf import celery_settings
 from celeriac.worker.routing import queue_of
 from celeriac.worker.submitting import Submitting
@@ -70,7 +70,8 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         celery.steps["consumer"].add("celeriac.worker.leases:Leases")
         capture.install(celery)
         stop.install(celery)
-        prefork.install(celery)
+        tracing.install(celery)
+        prefork.install(celery)  # after it: what a plain job hands over is taken from its tracer
         celery.beside.append(lambda: telling.Teller(celery).start())
         celery.steps["worker"].add("celeriac.worker.beside:Beside")
         pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]

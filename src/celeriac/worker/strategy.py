@@ -1,9 +1,8 @@
 """Speaks Celery's strategy and request: gives a plain message to a pool of this process, all others to Celery's own.
 
 Plain is what Celery's strategy would only look at and hand on: no time to wait for, no expiry, no rate limit, no
-stamps, not revoked, and nobody who listens to signals, events or the log. What such a job needs of Celery's strategy,
-request and `fast_trace_task` (celery/worker/strategy.py, request.py, state.py, app/trace.py) is here; the rest stays
-Celery's.
+stamps, not revoked, and nobody who listens to its signal. What such a job needs of Celery's strategy, request and
+`fast_trace_task` (celery/worker/strategy.py, request.py, state.py, app/trace.py) is here; the rest stays Celery's.
 """
 
 from __future__ import annotations
@@ -34,10 +33,9 @@ HERE = (solo.TaskPool, ThreadPool)  # pools that run what they are given in this
 def plain(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
     """Return the strategy of a task for this consumer (`Task.Strategy`)."""
     usual: Callable[..., Any] = celerys.default(task, app, consumer, **options)
-    logged = celerys.logger.isEnabledFor(logging.INFO) or celery_trace.logger.isEnabledFor(logging.INFO)
-    if logged or task.Request not in (REQUEST, Request) or not isinstance(consumer.pool, HERE):
+    if task.Request not in (REQUEST, Request) or not isinstance(consumer.pool, HERE):
         return usual
-    make = plain_request(task, app, consumer)
+    make, logged = plain_request(task, app, consumer), celerys.logger.isEnabledFor(logging.INFO)
     buckets, eventer, give = consumer.task_buckets, consumer.event_dispatcher, consumer.on_task_request
 
     def handle(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> Any:
@@ -45,11 +43,15 @@ def plain(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., A
         asks_more = (
             body is not None or headers.get("eta") or headers.get("expires") or headers.get("stamped_headers")
             or not headers.get(LEASE_HEADER) or headers["id"] in state.revoked or buckets[task.name]
-            or signals.task_received.receivers or listens(eventer, task)
+            or signals.task_received.receivers
         )  # fmt: skip
         if asks_more:
             return usual(message, body, ack, reject, callbacks)
         request = make(message, ack, reject)
+        if logged:
+            request.log_received()
+        if listens(eventer, task):
+            request.tell_received()
         state.requests[request.id] = request
         state.reserved_requests.add(request)
         for callback in callbacks:
@@ -71,7 +73,7 @@ def plain_request(task: Any, app: Any, consumer: Any) -> type[Plain]:
         "_hostname": consumer.hostname, "_connection_errors": consumer.connection_errors,
         "_remembered": app.conf.worker_deduplicate_successful_tasks,
     }  # fmt: skip
-    return type("Plain", (Plain,), shared)
+    return type("Request", (Plain,), shared)
 
 
 class Plain(Request):
@@ -98,6 +100,21 @@ class Plain(Request):
         )  # fmt: skip
         self._filled = True
         return getattr(self, name)
+
+    def log_received(self) -> None:
+        """Write the line that a worker's log has of it."""
+        of = self._message.headers.get
+        args, kwargs = of("argsrepr", ""), of("kwargsrepr", "")
+        said = {"id": self.id, "name": self.name, "args": args, "kwargs": kwargs, "eta": None}
+        celerys.logger.info(celery_trace.LOG_RECEIVED, said, extra={"data": said})
+
+    def tell_received(self) -> None:
+        """Send the event."""
+        of = self._message.headers.get
+        self.send_event(
+            "task-received", name=self.name, args=of("argsrepr", ""), kwargs=of("kwargsrepr", ""),
+            root_id=of("root_id"), parent_id=of("parent_id"), retries=of("retries", 0), eta=None, expires=None,
+        )  # fmt: skip
 
     def execute_using_pool(self, pool: Any, **kwargs: Any) -> Any:
         """Run it in this pool, as soon as it can."""

@@ -1,7 +1,7 @@
 """Speaks Celery's tracer: runs a plain job that ends well by a short way; Celery's own tracer does all the rest.
 
 1. What is known before user code to ask for more goes to Celery's tracer whole: a listener of a signal, a hook of the
-   task or the loader, a link, a chain, a chord, another backend, lines of level INFO, a tracer that somebody wrapped.
+   task or the loader, a link, a chain, a chord, another backend, a tracer that somebody wrapped.
 2. Otherwise the job runs here, with what Celery's tracer does around it (celery/app/trace.py `trace_task`).
 3. What does not end well, or is followed by others by then, is told by Celery's tracer all the same: it calls the task,
    which only repeats what came of the run (`JobTask.__call__`).
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import monotonic
+from types import CodeType
 from typing import Any
 
 from celery import _state, signals
@@ -29,15 +30,27 @@ logger = logging.getLogger(__name__)
 Trace = Callable[..., Any]
 celerys: Any = celery_trace  # the stubs lack half of these
 stack: Any = _state._task_stack  # type: ignore[attr-defined]
-OWN = celerys.build_tracer.__code__.co_consts  # the code of Celery's tracer is among them
+#: The code of Celery's own tracer is among these.
+OWN = [code for code in celerys.build_tracer.__code__.co_consts if isinstance(code, CodeType)]
 HOOKS = ("before_start", "on_success", "after_return")
 
 
-def traced(app: Any, task: Any, usual: Trace) -> Trace:
+def install(app: Any) -> None:
+    """Let this app's pool processes run plain jobs the short way; other pools have their consumer's tracers."""
+
+    def surround(**_: Any) -> None:
+        for task in app.tasks.values():
+            task.__trace__ = traced(app, task, task.__trace__)
+
+    signals.worker_process_init.connect(surround, weak=False, dispatch_uid=f"celeriac-tracing-{id(app)}")
+
+
+def traced(app: Any, task: Any, usual: Trace | None) -> Trace | None:
     """Return the tracer of a task, `usual` where that is more than this can be (`Task.__trace__`)."""
-    if not _may_be_plain(app, task, usual):
+    if usual is None or not _may_be_plain(app, task, usual):
         return usual
     backend, push, pop = task.backend, task.request_stack.push, task.request_stack.pop
+    logged = celerys.logger.isEnabledFor(logging.INFO)
 
     def trace(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         if _asks_more(request):
@@ -53,7 +66,10 @@ def traced(app: Any, task: Any, usual: Trace) -> Trace:
                 wrong = error
             if wrong is None and not (context.callbacks or context.chain or context.chord):
                 backend.mark_as_done(uuid, value, context, not task.is_ignored(context))
-                return value, None, monotonic() - start, shown(value, task.resultrepr_maxsize)
+                runtime, text = monotonic() - start, shown(value, task.resultrepr_maxsize)
+                if logged:
+                    _log(task, context, runtime, text)
+                return value, None, runtime, text
         except Exception as error:  # noqa: BLE001  # Celery's tracer meets it, too, and tells of it
             logger.debug("The result of job %s could not be told at once: %r", uuid, error)
         finally:
@@ -78,7 +94,6 @@ def _may_be_plain(app: Any, task: Any, usual: Any) -> bool:
         and loader.on_process_cleanup is BaseLoader.on_process_cleanup
         and isinstance(task.backend, RecordMixin)
         and not app.conf.worker_deduplicate_successful_tasks
-        and not celerys.logger.isEnabledFor(logging.INFO)
     )
 
 
@@ -92,9 +107,22 @@ def _asks_more(request: Any) -> bool:
 
 
 def _context(request: dict[str, Any], args: Any, kwargs: Any) -> Context:
-    """Return `Task.request`. Celery's own way looks for what is missing, and for time limits to tell apart."""
-    if request.get("headers") is None or any(request.get("timelimit") or ()):
+    """Return `Task.request`, as Celery makes it where it need not look for headers."""
+    if request.get("headers") is None:
         return Context(request, args=args, kwargs=kwargs, called_directly=False)
     context = Context.__new__(Context)
-    vars(context).update(request, args=args, kwargs=kwargs, called_directly=False)
+    told = vars(context)
+    told.update(request, args=args, kwargs=kwargs, called_directly=False)
+    if len(limits := told.get("timelimit") or ()) > 1:
+        told["time_limit"], told["soft_time_limit"] = limits[:2]
     return context
+
+
+def _log(task: Any, context: Any, runtime: float, text: str) -> None:
+    """Write the line that a worker's log has of a success."""
+    said = {
+        "id": context.id, "name": context.shadow or task.name, "return_value": text, "runtime": runtime,
+        "args": context.get("argsrepr") or celerys.safe_repr(context.args),
+        "kwargs": context.get("kwargsrepr") or celerys.safe_repr(context.kwargs),
+    }  # fmt: skip
+    celerys.logger.info(celerys.LOG_SUCCESS, said, extra={"data": said})
