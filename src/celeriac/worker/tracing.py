@@ -113,8 +113,9 @@ def _context(request: dict[str, Any], args: Any, kwargs: Any) -> Context:
     context = Context.__new__(Context)
     told = vars(context)
     told.update(request, args=args, kwargs=kwargs, called_directly=False)
-    if len(limits := told.get("timelimit") or ()) > 1:
-        told["time_limit"], told["soft_time_limit"] = limits[:2]
+    limits = told.get("timelimit")
+    if limits:
+        told["time_limit"], told["soft_time_limit"] = limits
     return context
 
 
