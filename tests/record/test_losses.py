@@ -83,6 +83,7 @@ def test_a_job_that_acknowledged_early_is_lost_with_its_worker_and_never_runs_tw
     worker = start_worker(broker_url, "threads", "celery")
     job = desk.send("early", seconds=50, ledger=str(ledger))
     desk.reaches(job.id, "running")
+    eventually(ledger.exists, "it began: its start is written before")
     worker.process.kill()
     start_worker(broker_url, "threads", "celery")
     found = desk.reaches(job.id)

@@ -49,7 +49,7 @@ VARYING = (
     (r"\|\d{13}", "|TIME"),
     (r" at 0x[0-9a-f]+", ""),
     (r"\d{4}-\d\d-\d\dT[\d:.+]+", "DATE"),
-    (r'"(worker_pid|seq|fence|time_start)": [\d.]+', ""),
+    (r"""['"](worker_pid|time_start)['"]: [\d.]+""", ""),
 )
 
 
@@ -111,6 +111,7 @@ def told_of(room: Room, kind: str, name: str, given: dict[str, Any], options: di
         for part in (record, meta):
             for field in TIMES & part.keys():
                 del part[field]
+        record["attempts"] = "".join(sorted(record.get("attempts", "").splitlines()))
         if record.get("error"):
             record["error"] = json.loads(record["error"])
         events = [{k: v for k, v in event.items() if k not in TIMES} for event in list(room.events[id])]
@@ -119,7 +120,9 @@ def told_of(room: Room, kind: str, name: str, given: dict[str, Any], options: di
                 told["traceback"] = told["traceback"].splitlines()[-1]
         log = [line for line in room.worker.output.splitlines() if f"[{id}]" in line]
         heard = sorted(line.decode() for line in client.lrange(f"heard:{id}", 0, -1))
-        return [line for part in (record, meta, events, heard, sorted(map(str, log))) for line in same(part)]
+        return [line for part in (record, meta, events, heard) for line in same(part)] + sorted(
+            line.strip(",") for line in same(log)
+        )
 
     return look
 
