@@ -18,6 +18,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import Flask, current_app
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response
 
 from celeriac import api, cli, config, console, history
 from celeriac.actions import Context, resource
@@ -73,7 +74,7 @@ class Celeriac:
         api.install(app)
         console.install(app, settings)
         app.cli.add_command(cli.jobs)
-        _keep_history(app, celery)
+        _begin(app, celery)
         if settings.proxies:
             n = settings.proxies
             app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
@@ -142,13 +143,17 @@ def _parts(settings: config.Settings, celery: CeleryApp) -> api.Parts:
     return api.Parts(settings, context, tokens, rates, watch, celery.finalize)
 
 
-def _keep_history(app: Flask, celery: CeleryApp) -> None:
-    """Let workers copy what happens into SQL, and web processes from their first request on: never in a request."""
+def _begin(app: Flask, celery: CeleryApp) -> None:
+    """Let workers copy what happens into SQL, and web processes from their first request on: never in a request.
+
+    Before each request the console may lead its caller. One hook for both: Flask looks longer at each than they take.
+    """
     celery.beside.append(lambda: history.start(app))
 
     @app.before_request
-    def copy_too() -> None:
+    def begin() -> Response | None:
         history.start(app)
+        return console.lead()
 
 
 def cached(seconds: float) -> Callable[[Callable[P, R]], Callable[P, R]]:

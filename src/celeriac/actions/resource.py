@@ -118,6 +118,8 @@ def _arguments(
     """Return the arguments by name; those given by position get the names of the signature."""
     if args is None or kwargs is None:
         return None
+    if not args:
+        return dict(kwargs)
     spec = jobs.by_celery_name(task)
     names = [parameter.name for parameter in spec.parameters] if spec else []
     names += [str(i) for i in range(len(names), len(args))]

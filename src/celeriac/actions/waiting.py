@@ -51,8 +51,7 @@ class Waiting:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what applies, as JSON takes it."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {name: _plain(value) for name, value in values.items() if value is not None}
+        return {name: _plain(value) for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
 
 def waiting(context: Context, job: Record) -> Waiting | None:

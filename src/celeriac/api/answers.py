@@ -31,7 +31,10 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 def respond(text: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer JSON text."""
     kind = _answers(current_app.response_class)  # type: ignore[arg-type]  # a class is hashable
-    return kind(text, status, headers, content_type="application/json")
+    response = kind(text, status, content_type="application/json")
+    if headers:
+        response.headers[:0] = headers.items()  # Werkzeug would look through all for each
+    return response
 
 
 def tagged(body: Any, headers: Mapping[str, str] | None = None) -> Response:

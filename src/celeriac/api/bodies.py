@@ -34,14 +34,14 @@ def limit() -> int:
 
 def json_object(*, optional: bool = False, most: int = 0) -> dict[str, JSON]:
     """Return the JSON object that was sent, of at `most` so many bytes; with `optional` an absent one is empty."""
+    environ = request.environ
     if optional and not request.content_length and "Transfer-Encoding" not in request.headers:
         return {}
-    if request.environ.get("CONTENT_TYPE") != JSON_TYPE and not request.is_json:
+    if environ.get("CONTENT_TYPE") != JSON_TYPE and not request.is_json:
         raise WrongMediaType("The body is not declared as JSON.", "Send the header `Content-Type: application/json`.")
     most = most or limit()
-    request.max_content_length = most
     try:
-        raw = request.stream.read()
+        raw = get_input_stream(environ, max_content_length=most).read()
     except RequestEntityTooLarge:
         raise too_large(most) from None
     return parse_object(raw, most)
@@ -59,7 +59,8 @@ def fit(model: type[Model], given: dict[str, JSON]) -> Model:
 
 def preferred_wait() -> int | None:
     """Return how long the caller would wait (`Prefer: wait=N`, seconds, at most a minute), or None."""
-    for preference in request.environ.get("HTTP_PREFER", "").split(","):
+    prefer = request.environ.get("HTTP_PREFER")
+    for preference in prefer.split(",") if prefer else ():
         if match := _WAIT.fullmatch(preference):
             return min(int(match[1]), LONGEST_WAIT)
     return None

@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from secrets import token_hex
 from typing import ParamSpec, TypeVar
 
 from flask import current_app, g, request
@@ -51,7 +51,7 @@ def visit() -> Visit:
         sent = request.environ
         given, trace = sent.get("HTTP_X_REQUEST_ID", ""), sent.get("HTTP_TRACEPARENT", "")
         found = g.celeriac_visit = Visit(
-            given if given and _REQUEST_ID.fullmatch(given) else token_hex(16),
+            given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex(),
             trace if trace and _TRACEPARENT.fullmatch(trace) else "",
         )
     return found

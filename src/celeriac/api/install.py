@@ -98,15 +98,13 @@ def _hear_out(response: Response) -> Response:
 
 def _finish(response: Response) -> Response:
     """Say which request this answers, and what browsers must not do with it."""
-    seen = visit()
+    seen, headers = visit(), response.headers
     cors.allow(response)
-    said = {"X-Request-ID": seen.request_id, **SECURITY_HEADERS}
+    said = [("X-Request-ID", seen.request_id), *SECURITY_HEADERS.items()]
     if seen.traceparent:
-        said["traceparent"] = seen.traceparent
+        said.append(("traceparent", seen.traceparent))
     if request.is_secure:
-        said["Strict-Transport-Security"] = HSTS
-    there = {name.lower() for name, _ in response.headers}  # looked up once: each look goes through all of them
-    for name, value in said.items():
-        if name.lower() not in there:
-            response.headers.add(name, value)
+        said.append(("Strict-Transport-Security", HSTS))
+    there = {name.lower() for name, _ in headers}  # looked up once: each look goes through all of them
+    headers[len(headers) :] = [pair for pair in said if pair[0].lower() not in there]
     return response

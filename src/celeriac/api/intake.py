@@ -19,7 +19,7 @@ from celeriac.api.answers import answer
 from celeriac.api.bodies import idempotency_key
 from celeriac.api.door import caller, visit
 from celeriac.api.once import Told, once
-from celeriac.api.parts import context, parts
+from celeriac.api.parts import parts
 from celeriac.errors import (
     BrokerUnavailable,
     ConfigError,
@@ -53,9 +53,8 @@ SUBMITTED = (
 )  # fmt: skip
 
 
-def submit(payload: dict[str, JSON], given: shapes.Submission) -> Response:
+def submit(app: Context, payload: dict[str, JSON], given: shapes.Submission) -> Response:
     """Queue a job and answer 202, or 200 when the caller waited for its end. Raises before anything is queued."""
-    app = context()
     if given.callback_url is not None:
         _check_callback(given.callback_url)
     told = once(payload, lambda id, again: _queue(app, id, again, given))

@@ -43,7 +43,7 @@ def create() -> Response:
     """Queue a job."""
     payload = json_object()
     given = fit(shapes.Submission, payload)
-    return submit(payload, given)
+    return submit(context(), payload, given)
 
 
 @table.route(

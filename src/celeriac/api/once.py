@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from celeriac.api.bodies import idempotency_key
 from celeriac.api.door import caller
 from celeriac.api.parts import parts
 from celeriac.errors import BrokerError, BrokerUnavailable, CeleriacError, KeyInFlight, KeyReused
+from celeriac.job import new_id
 from celeriac.registry.value import JSON
 from celeriac.store import idempotency
 from celeriac.store.idempotency import Turn
@@ -45,11 +45,11 @@ def once(payload: dict[str, JSON], do: Callable[[str, bool], Told]) -> Told:
     """
     given = idempotency_key()
     if not given:
-        return do(str(uuid.uuid4()), False)
+        return do(new_id(), False)
     context = parts().context
     key = _digest(caller().owner, request.method, request.path, given)
     fingerprint = _digest(json.dumps(payload, sort_keys=True))
-    found = idempotency.reserve(context.client, context.space, key, fingerprint, str(uuid.uuid4()))
+    found = idempotency.reserve(context.client, context.space, key, fingerprint, new_id())
     if found.turn is Turn.DONE:
         return Told(**json.loads(found.answer))
     if found.turn is Turn.BUSY:

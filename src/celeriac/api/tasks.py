@@ -53,9 +53,13 @@ def show(task: str) -> Response:
 )  # fmt: skip
 def run(task: str) -> Response:
     """Queue a job of this task."""
-    context().jobs.find(task)
+    app = context()
+    app.jobs.find(task)
     arguments = json_object()
-    return submit(arguments, shapes.Submission.model_construct(task=task, arguments=arguments))
+    given = shapes.Submission.model_construct(  # every field is named: pydantic is slow to look for a default
+        task=task, arguments=arguments, delay=None, run_at=None, queue=None, priority=None, callback_url=None
+    )
+    return submit(app, arguments, given)
 
 
 def _task(spec: TaskSpec) -> dict[str, Any]:

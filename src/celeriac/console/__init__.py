@@ -5,6 +5,6 @@
 3. What belongs to others (`static/vendor/`) is told in `vendor.md`.
 """
 
-from celeriac.console.pages import install
+from celeriac.console.pages import install, lead
 
-__all__ = ["install"]
+__all__ = ["install", "lead"]

@@ -43,7 +43,6 @@ def install(app: Flask, settings: Settings) -> None:
 
     console.add_url_rule("/", "page", page)
     console.add_url_rule("/<path:rest>", "inner", page)
-    console.before_app_request(_lead)
     console.after_request(_finish)
     app.register_blueprint(console)
 
@@ -56,7 +55,7 @@ def _filled(settings: Settings) -> str:
     return text.replace("{{root}}", escape(request.script_root)).replace("{{flower}}", escape(flower))
 
 
-def _lead() -> AnyResponse | None:
+def lead() -> AnyResponse | None:
     """Lead from `/` to the console, where nothing else answers."""
     if request.path == "/" and isinstance(request.routing_exception, NotFound) and request.method in ("GET", "HEAD"):
         return redirect(f"{request.script_root}/console/")

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -196,7 +195,7 @@ def _fields(headers: Mapping[str, Any], properties: Mapping[str, Any], text: str
 
 def _dumps(message: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(message)
+        return envelope.json_text(message)
     except TypeError:  # a header that only kombu's encoder knows
         text: str = kombu_dumps(message)
         return text

@@ -21,7 +21,7 @@ from celeriac.errors import ConfigError, InvalidArguments
 from celeriac.registry.arguments import model_of, parameters_of
 from celeriac.registry.body import unfit
 from celeriac.registry.schema import argument_schema
-from celeriac.registry.value import JSON, MAX_FAULTS, Fault, is_deeper, is_odd, pointer, text_of
+from celeriac.registry.value import JSON, MAX_FAULTS, Fault, is_deeper, is_odd, pointer, read, text_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _MAX_LISTED = 1000
@@ -62,7 +62,7 @@ class TaskSpec:
         """
         text = self._text(arguments)
         self._model(text)
-        given: dict[str, JSON] = json.loads(text)
+        given: dict[str, JSON] = read(text)
         return given
 
     def load(self, kwargs: Mapping[str, object], args: Sequence[object] = ()) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 #: A Redis client that replies bytes. redis-py's annotations hold every reply of every mode at once, which helps nobody.
 Client: TypeAlias = Any
+_read = json.JSONDecoder().decode  # `loads` would guess at the encoding first
 
 
 def moment(value: Any) -> datetime | None:
@@ -21,7 +22,7 @@ def moment(value: Any) -> datetime | None:
 def load(text: str | bytes | None) -> Any:
     """Read JSON."""
     try:
-        return json.loads(text) if text else None
+        return _read(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")) if text else None
     except (ValueError, RecursionError):
         return None
 

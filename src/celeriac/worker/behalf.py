@@ -15,7 +15,7 @@ from celeriac.queue.message import ON_BEHALF
 
 def act_for(headers: Mapping[str, str], sees: Callable[[str], bool]) -> None:
     """Let every job that this request submits carry these headers; `sees` tells whose things exist for its caller."""
-    g.celeriac_behalf, g.celeriac_sees = headers, sees
+    g.celeriac_behalf = headers, sees
 
 
 def sees(owner: str) -> bool:
@@ -25,8 +25,8 @@ def sees(owner: str) -> bool:
     """
     if not has_request_context():
         return True
-    known: Callable[[str], bool] | None = g.get("celeriac_sees")
-    return known(owner) if known else not owner
+    known: tuple[Mapping[str, str], Callable[[str], bool]] | None = g.get("celeriac_behalf")
+    return known[1](owner) if known else not owner
 
 
 def headers(task: Any) -> dict[str, str]:
@@ -34,4 +34,5 @@ def headers(task: Any) -> dict[str, str]:
     if task is not None:
         found = {name: getattr(task.request, name, None) for name in ON_BEHALF}
         return {name: value for name, value in found.items() if isinstance(value, str)}
-    return dict(g.get("celeriac_behalf", {})) if has_request_context() else {}
+    known = g.get("celeriac_behalf") if has_request_context() else None
+    return dict(known[0]) if known else {}

@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from celery.exceptions import OperationalError
 from celeriac.errors import BrokerUnavailable, CeleriacError, InvalidArguments
 from celeriac.queue.errors import EncodeError, LimitExceeded
 from celeriac.queue.publisher import SameJob
-from celeriac.worker.order import Order
+from celeriac.worker.order import Asked, Order
 
 if TYPE_CHECKING:
     from celeriac.worker.app import CeleryApp
@@ -27,7 +26,7 @@ BATCH = 500  # jobs
 Answer = str | CeleriacError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """One of many: its arguments, and its id where that was given."""
 
@@ -56,9 +55,11 @@ def options_of(task: Any) -> dict[str, Any]:
 
 def send_many(celery: CeleryApp, name: str, items: Iterable[Item], options: Mapping[str, Any]) -> Iterator[Answer]:
     """Submit jobs of this task and yield for each, in order, its id or why it was not queued."""
-    waiting, silent = iter(items), None
+    waiting, silent, task = iter(items), None, options.get("task_type")
+    check = getattr(task, "__header__", _anything) if task is not None and task.typing else _anything
     while batch := list(islice(waiting, BATCH)):
-        made = [_order(celery, name, item, options) for item in batch] if silent is None else []
+        asked = celery.asked(name, dict(options))
+        made = [_order(celery, asked, check, item) for item in batch] if silent is None else []
         try:
             yield from _sent(celery, made) if silent is None else [silent] * len(batch)
         except (OperationalError, BrokerUnavailable) as error:
@@ -66,19 +67,17 @@ def send_many(celery: CeleryApp, name: str, items: Iterable[Item], options: Mapp
             yield from [silent if isinstance(one, Order) else one for one in made]
 
 
-def _order(celery: CeleryApp, name: str, item: Item, options: Mapping[str, Any]) -> Order | Answer:
+def _order(celery: CeleryApp, asked: Asked, check: Callable[..., Any], item: Item) -> Order | Answer:
     """Return the order of one job; its id, where Celery has sent it itself; or why not."""
-    given = {**options, "task_id": item.id or str(uuid.uuid4())}
-    task, kwargs = options.get("task_type"), dict(item.kwargs or {})
+    kwargs = dict(item.kwargs or {})
     try:
-        if task is not None and task.typing:
-            getattr(task, "__header__", _anything)(*item.args, **kwargs)
-        made = celery.order(name, item.args, kwargs, given)
+        check(*item.args, **kwargs)
+        made = celery.order(asked, item.args, kwargs, item.id)
         return made if isinstance(made, Order) else str(made.id)
     except SameJob as job:
         return job.id
     except (TypeError, EncodeError) as error:
-        return _unfit(name, error)
+        return _unfit(asked.name, error)
     except CeleriacError as error:
         return error
     except (OperationalError, LimitExceeded) as error:

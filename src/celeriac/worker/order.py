@@ -29,6 +29,23 @@ SHOWN = 1024  # characters of the arguments, as Celery shows them (celery/app/am
 
 
 @dataclass(slots=True)
+class Asked:
+    """What was asked of a job, or of many: found out once for all of them.
+
+    `options` are the caller's, `given` has those of the task's decorator besides; `headers` is for none to change.
+    """
+
+    name: str
+    task: Any
+    parent: Any
+    options: dict[str, Any]
+    given: dict[str, Any]
+    headers: dict[str, Any]
+    kind: tuple[Hashable, ...] | None
+    sender: tuple[str, str]
+
+
+@dataclass(slots=True)
 class Order:
     """A job on its way: Celery's message, the queue it goes to, what its caller said of sending and of the result."""
 

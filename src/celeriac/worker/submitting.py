@@ -12,7 +12,6 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import uuid
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -24,11 +23,12 @@ from celery.utils.nodenames import anon_nodename
 
 from celeriac import queue
 from celeriac.config import Settings
+from celeriac.job import new_id
 from celeriac.queue.message import SAME_HEADER, encoded, made
 from celeriac.queue.publisher import Publisher, SameJob
 from celeriac.worker import behalf, unique, webhook
 from celeriac.worker.file import files_of, taken, takes_files
-from celeriac.worker.order import Moulds, Order, family, kind_of
+from celeriac.worker.order import Asked, Moulds, Order, family, kind_of
 from celeriac.worker.result import AsyncResult
 from celeriac.worker.routing import AMQP, defaults, is_list
 from celeriac.worker.shown import brief
@@ -71,6 +71,11 @@ class Submitting(Celery):
         return self._publisher
 
     @cached_property
+    def _alone(self) -> bool:
+        """Whether a job's queue follows from its task and options alone; Celery looks up two things for it."""
+        return bool(self.amqp.router.alone)  # type: ignore[attr-defined]  # the stubs know Celery's own router
+
+    @cached_property
     def AsyncResult(self) -> Any:  # noqa: N802  # Celery's name
         """What `apply_async` answers."""
         return self.subclass_with_self(AsyncResult)
@@ -90,7 +95,7 @@ class Submitting(Celery):
         """Submit a job, on behalf of the request or the job that does; every way of submitting comes through here."""
         options.update(zip(POSITIONAL, more, strict=False))
         try:
-            order = self.order(name, args, kwargs, options)
+            order = self.order(self.asked(name, options), args, kwargs, options.get("task_id"))
             if isinstance(order, Order):
                 self._send(order)
                 return order.told()
@@ -98,27 +103,34 @@ class Submitting(Celery):
             return self.AsyncResult(job.id)
         return order
 
-    def order(self, name: str, args: Any, kwargs: Any, options: dict[str, Any]) -> Order | Any:
-        """Return the order of a job, or Celery's answer where Celery sends it itself. Raises as `send_task`."""
+    def asked(self, name: str, options: dict[str, Any]) -> Asked:
+        """Return what jobs of this task have in common that are submitted here and now with these options."""
         task = options.get("task_type") or self._tasks.get(name)  # type: ignore[attr-defined]
         parent = self.current_worker_task
-        args, kwargs = self.hand_on(task, parent, args, kwargs, options)
+        headers = {**behalf.headers(parent), **(options.get("headers") or {})}
+        if url := getattr(task, "celeriac_callback", None):
+            headers.setdefault(webhook.CALLBACK_HEADER, url)
         given = options if options.get("task_type") else {**defaults(task), **options}
-        kind = self._kind(name, task, parent, given)
-        if mould := self.moulds.get(kind):
-            id, sender = given.get("task_id") or str(uuid.uuid4()), (self.origin, self.thread_oid)
-            result = given.get("result_cls") or self.AsyncResult
-            return mould.cast(name, id, args, kwargs, given["headers"], sender, result, parent)
-        made = self._ordered(name, task, parent, args, kwargs, **given) if self._is_ours(options) else None
+        kind, sender = self._kind(name, task, parent, given), (self.origin, self.thread_oid)
+        return Asked(name, task, parent, options, given, headers, kind, sender)
+
+    def order(self, asked: Asked, args: Any, kwargs: Any, id: str | None) -> Order | Any:
+        """Return the order of a job, or Celery's answer where Celery sends it itself. Raises as `send_task`."""
+        id, name, task, parent = id or new_id(), asked.name, asked.task, asked.parent
+        args, kwargs, headers = self._hand_on(asked, args, kwargs, id)
+        if mould := self.moulds.get(asked.kind):
+            result = asked.given.get("result_cls") or self.AsyncResult
+            return mould.cast(name, id, args, kwargs, headers, asked.sender, result, parent)
+        own, ours = {"task_id": id, "headers": dict(headers)}, self._is_ours(asked.options)
+        made = self._ordered(name, task, parent, args, kwargs, **{**asked.given, **own}) if ours else None
         if made is None:
-            return super().send_task(name, args, kwargs, **options)
-        self.moulds.take(kind, made, traced=given.get("add_to_parent", True))
-        made.headers.update(given["headers"])
+            return super().send_task(name, args, kwargs, **{**asked.options, **own})
+        self.moulds.take(asked.kind, made, traced=asked.given.get("add_to_parent", True))
+        made.headers.update(headers)
         return made
 
     def _kind(self, name: str, task: Any, parent: Any, options: dict[str, Any]) -> Any:
-        alone = self.amqp.router.alone  # type: ignore[attr-defined]  # the stubs know Celery's own router
-        if signals.task_sent.receivers or not alone or (parent and self.sending["inherits"]):
+        if signals.task_sent.receivers or not self._alone or (parent and self.sending["inherits"]):
             return None
         return kind_of(name, task, options)
 
@@ -141,7 +153,7 @@ class Submitting(Celery):
         queue = options["queue"]
         if not is_list(queue) or options.get("exchange"):
             return None
-        id = task_id or str(uuid.uuid4())
+        id = task_id or new_id()
         if expires is not None:
             options["expiration"] = _expiration(id, expires)
         if parent and not (root_id and parent_id):
@@ -190,20 +202,15 @@ class Submitting(Celery):
         )  # fmt: skip
         return made(order.queue, encoded(body), headers, properties)
 
-    def hand_on(self, task: Any, parent: Any, args: Any, kwargs: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-        """Add to the options what a job inherits and what its task asks for; return the arguments as they travel."""
-        headers = options["headers"] = {**behalf.headers(parent), **(options.get("headers") or {})}
-        if task is None:
-            return args, kwargs
-        if url := getattr(task, "celeriac_callback", None):
-            headers.setdefault(webhook.CALLBACK_HEADER, url)
+    def _hand_on(self, asked: Asked, args: Any, kwargs: Any, id: str) -> tuple[Any, Any, dict[str, Any]]:
+        """Return arguments and headers of a job as they travel, with what its task asks for."""
+        task, headers = asked.task, asked.headers
         if takes_files(task):
-            id = options["task_id"] = options.get("task_id") or str(uuid.uuid4())
             owner = headers.get("celeriac_owner") or ""
             args, kwargs = taken(task.spec, (args, kwargs), files_of(self.settings), owner, id)
         if seconds := getattr(task, "celeriac_unique", None):
-            headers[SAME_HEADER] = [unique.same(task, args or (), kwargs or {}, headers), seconds]
-        return args, kwargs
+            headers = {**headers, SAME_HEADER: [unique.same(task, args or (), kwargs or {}, headers), seconds]}
+        return args, kwargs, headers
 
     @property
     def origin(self) -> str:
