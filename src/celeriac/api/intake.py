@@ -6,6 +6,7 @@ known, without another look at Redis.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,20 @@ SUBMITTED = (
 )  # fmt: skip
 
 
-def submit(app: Context, payload: dict[str, JSON], given: shapes.Submission) -> Response:
+@dataclass(slots=True)
+class Wanted:
+    """A job to be queued, as `shapes.Submission` has it."""
+
+    task: str
+    arguments: dict[str, Any]
+    delay: float | None = None
+    run_at: datetime | None = None
+    queue: str | None = None
+    priority: int | None = None
+    callback_url: str | None = None
+
+
+def submit(app: Context, payload: dict[str, JSON], given: Wanted) -> Response:
     """Queue a job and answer 202, or 200 when the caller waited for its end. Raises before anything is queued."""
     if given.callback_url is not None:
         _check_callback(given.callback_url)
@@ -68,7 +82,7 @@ def submit(app: Context, payload: dict[str, JSON], given: shapes.Submission) -> 
     return answer(told.body, told.status, {**told.headers, **applied})
 
 
-def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told:
+def _queue(app: Context, id: str, again: bool, given: Wanted) -> Told:
     if not (again and is_known(app.client, app.space.prefix, id)):
         submitted = actions.submit(
             app,
@@ -92,7 +106,7 @@ def _queue(app: Context, id: str, again: bool, given: shapes.Submission) -> Told
     return Told(202, body, {"Location": body["links"]["self"], "Retry-After": "1"})
 
 
-def _headers(given: shapes.Submission) -> dict[str, Any]:
+def _headers(given: Wanted) -> dict[str, Any]:
     once_only: dict[str, Any] = {ONCE_HEADER: True} if idempotency_key() else {}
     return once_only | ({webhook.CALLBACK_HEADER: given.callback_url} if given.callback_url else {})
 
@@ -108,7 +122,7 @@ def _check_callback(url: str) -> None:
         raise Conflict(error.message, error.hint) from error
 
 
-def _equal_one(app: Context, id: str, given: shapes.Submission) -> Told:
+def _equal_one(app: Context, id: str, given: Wanted) -> Told:
     try:
         body = present.show(app, present.find(app, id))
     except (BrokerUnavailable, UnknownJob, ExpiredJob):
@@ -116,7 +130,7 @@ def _equal_one(app: Context, id: str, given: shapes.Submission) -> Told:
     return Told(202, body, {"Location": present.address(id), "Retry-After": "1"})
 
 
-def _fresh(app: Context, id: str, given: shapes.Submission) -> Record:
+def _fresh(app: Context, id: str, given: Wanted) -> Record:
     """Return the record of a job that was queued this moment."""
     spec, now = app.jobs.find(given.task), datetime.now(UTC)
     due = given.run_at or (now + timedelta(seconds=given.delay) if given.delay else None)

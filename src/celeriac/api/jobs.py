@@ -14,7 +14,7 @@ from celeriac.api.answers import answer, nothing, tagged
 from celeriac.api.bodies import fit, json_object
 from celeriac.api.contract import Table
 from celeriac.api.door import secrets
-from celeriac.api.intake import HELD, KEY, SUBMITTED, SUBMITTING, submit
+from celeriac.api.intake import HELD, KEY, SUBMITTED, SUBMITTING, Wanted, submit
 from celeriac.api.once import Told, once
 from celeriac.api.parts import context
 from celeriac.auth import link
@@ -43,7 +43,7 @@ def create() -> Response:
     """Queue a job."""
     payload = json_object()
     given = fit(shapes.Submission, payload)
-    return submit(context(), payload, given)
+    return submit(context(), payload, Wanted(**dict(given)))
 
 
 @table.route(

@@ -11,7 +11,7 @@ from celeriac.api import shapes
 from celeriac.api.answers import tagged
 from celeriac.api.bodies import json_object
 from celeriac.api.contract import Table
-from celeriac.api.intake import HELD, SUBMITTED, SUBMITTING, submit
+from celeriac.api.intake import HELD, SUBMITTED, SUBMITTING, Wanted, submit
 from celeriac.api.parts import context
 from celeriac.auth.caller import Scope
 from celeriac.errors import UnknownTask
@@ -56,10 +56,7 @@ def run(task: str) -> Response:
     app = context()
     app.jobs.find(task)
     arguments = json_object()
-    given = shapes.Submission.model_construct(  # every field is named: pydantic is slow to look for a default
-        task=task, arguments=arguments, delay=None, run_at=None, queue=None, priority=None, callback_url=None
-    )
-    return submit(app, arguments, given)
+    return submit(app, arguments, Wanted(task, arguments))
 
 
 def _task(spec: TaskSpec) -> dict[str, Any]:

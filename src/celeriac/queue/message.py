@@ -11,6 +11,7 @@ from typing import Any
 from kombu import serialization
 from kombu.utils.json import loads
 
+from celeriac.registry.value import dumps
 from celeriac.registry.value import read as read_json
 
 LEASE_HEADER = "celeriac_lease"  # the delivery's token, written by the fetch and stripped by the publish
@@ -46,24 +47,10 @@ ELSEWHERE = {
 EMPTY_EMBED = ', {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
 
 
-def json_text(value: Any) -> str:
-    """Return what `json.dumps` does, by an encoder that is made once: `dumps` makes one for each call."""
-    return "".join(_pieces(value, 0))
-
-
-def _strange(value: Any) -> Any:
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-
-_pieces = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # missing in the stubs
-    None, _strange, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True
-)
-
-
 def encoded(body: Any) -> str:
     """Return a body as kombu's JSON. Raises EncodeError."""
     try:
-        return json_text(body)
+        return dumps(body)
     except (TypeError, ValueError, RecursionError):  # what only kombu's encoder knows, or nobody
         text: str = serialization.dumps(body, serializer="json")[2]
         return text

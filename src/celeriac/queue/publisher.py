@@ -18,6 +18,7 @@ from kombu.utils.json import dumps as kombu_dumps
 
 from celeriac.errors import BrokerUnavailable, QueueFull, TooManyJobs
 from celeriac.queue import message as envelope
+from celeriac.registry.value import dumps
 from celeriac.store import bulk, clients, moves, record
 
 ARGUMENTS_LIMIT = 4096  # bytes of a job's arguments that its record keeps
@@ -195,7 +196,7 @@ def _fields(headers: Mapping[str, Any], properties: Mapping[str, Any], text: str
 
 def _dumps(message: Mapping[str, Any]) -> str:
     try:
-        return envelope.json_text(message)
+        return dumps(message)
     except TypeError:  # a header that only kombu's encoder knows
         text: str = kombu_dumps(message)
         return text

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, NoReturn, TypeAlias, TypedDict
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -25,8 +25,23 @@ _DOUBLE_BITS = 1024
 #: Every digit as 0, every E as e: what a number may hide is then found by plain searches.
 _FOLDED = bytes.maketrans(b"123456789E", b"000000000e")
 _NO_BRACKET = bytes(code for code in range(256) if code not in b"[]{}")
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def _encoder(quoted: Callable[[str], str], *, nan: bool) -> Callable[[object], str]:
+    """Return what writes JSON, with Python's own spaces, by an encoder that is made once: `json.dumps` makes one for
+    each call. A value that contains itself is a RecursionError."""
+
+    def strange(value: object) -> NoReturn:
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+    pieces = json.encoder.c_make_encoder(None, strange, quoted, None, ": ", ", ", False, False, nan)  # type: ignore[attr-defined]
+    return lambda value: "".join(pieces(value, 0))
+
+
+#: What `json.dumps` does.
+dumps = _encoder(json.encoder.encode_basestring_ascii, nan=True)
+_encode = _encoder(json.encoder.encode_basestring, nan=False)
 
 
 class Fault(TypedDict):
