@@ -15,7 +15,8 @@ from benchmarks.systems.base import System
 
 METHOD = (
     "Workers: proportional set size of all worker processes after a thousand jobs, idle. Redis: growth of "
-    "`used_memory` for each queued job that adds two numbers, and for each finished one with its result kept."
+    "`used_memory` (without buffers of clients and of the log) for each queued job that adds two numbers, and for each "
+    "finished one with its result kept."
 )
 SYSTEMS = (
     ours.PREFORK,
@@ -77,14 +78,15 @@ def take(system: System, jobs: int) -> tuple[Size, Any]:
 
 
 def used_memory(url: str) -> int:
-    """What the server says it uses for data."""
+    """What the server says it uses for data, without what it holds for its clients at this moment."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), 5) as link:
         link.sendall(f"AUTH {parts.password}\r\nINFO memory\r\nQUIT\r\n".encode())
         reply = b""
         while part := link.recv(65536):
             reply += part
-    found = re.search(rb"used_memory:(\d+)", reply)
-    if found is None:
-        raise OSError("the server did not say its memory")
-    return int(found.group(1))
+    said = dict(re.findall(rb"^(\w+):(\d+)\r$", reply, re.MULTILINE))
+    try:
+        return int(said[b"used_memory"]) - int(said[b"mem_clients_normal"]) - int(said[b"mem_aof_buffer"])
+    except KeyError as error:
+        raise OSError(f"the server did not say its memory: {error}") from error
