@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from celeriac.api.door import caller, visit
 from celeriac.auth.caller import Scope, Way
 from celeriac.errors import UnknownJob
 from celeriac.registry.file import is_file
+from celeriac.registry.value import dumps
 from celeriac.store import record
 from celeriac.store.record import Record
 
@@ -88,7 +88,7 @@ def shown(context: Context, job: Record, reason: Waiting | None) -> dict[str, An
 
 def listed(context: Context, job: Record) -> dict[str, Any]:
     """Return the job as one of many: what is large, or has to be asked for, is left out."""
-    short = job if len(json.dumps([job.args, job.kwargs])) <= LISTED else replace(job, args=None, kwargs=None)
+    short = job if len(dumps([job.args, job.kwargs])) <= LISTED else replace(job, args=None, kwargs=None)
     return shown(context, replace(short, result=None), None)
 
 
@@ -98,7 +98,7 @@ def _result_file(job: Record) -> dict[str, Any] | None:
         return None
     if is_file(job.result):
         return {name: job.result[name] for name in ("name", "media_type", "size")}
-    size = len(json.dumps(job.result))
+    size = len(dumps(job.result))
     return {"name": "", "media_type": "application/json", "size": size} if size > INLINE else None
 
 
