@@ -11,6 +11,7 @@ from celeriac.job import Move, State
 from celeriac.store import clients, moves, record
 from celeriac.store.batch import Batch
 from celeriac.store.scripts import script
+from celeriac.store.wire import wired
 from tests.record.desk import Desk, agrees
 from tests.record.steps import fetch, finish, ready, republish, take
 
@@ -82,7 +83,7 @@ def test_an_end_that_fails_keeps_its_lease_and_those_before_it_hold(own: Desk) -
     own.client.set(f"celeriac:job:{broken.id}", "no record")
     ends = [moves.Finish(id, Move.SUCCEED, int(fence)) for id, _, fence in (token.rpartition(":") for token in tokens)]
     with pytest.raises(clients.ResponseError):
-        Batch(ends=ends).write(own.client, own.space)
+        Batch(ends=ends).write(wired(own.client), own.space)
     own.client.rename("aside", f"celeriac:job:{broken.id}")
     assert (own.state(first.id), own.state(broken.id)) == (State.SUCCEEDED, State.QUEUED)
     assert own.in_flight() == [tokens[1]]
@@ -94,7 +95,7 @@ def test_two_ends_of_one_delivery_in_one_move_are_one(own: Desk) -> None:
     own.send("add", x=1, y=2)
     id, _, fence = fetch(own).deliveries[0].token.rpartition(":")
     ends = [moves.Finish(id, move, int(fence)) for move in (Move.SUCCEED, Move.FAIL)]
-    assert Batch(ends=ends).write(own.client, own.space)[2] == ["ok", "done"]
+    assert Batch(ends=ends).write(wired(own.client), own.space)[2] == ["ok", "done"]
     assert (own.state(id), own.in_flight()) == (State.SUCCEEDED, [])
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from celeriac.store.clients import NoScriptError
 from celeriac.store.moves import Finish, Report, Space, ms, report_words, texts
-from celeriac.store.scripts import Arg, script
+from celeriac.store.scripts import script
 
 T = TypeVar("T")
 TOGETHER = 24  # reports or ends in one move: it holds up the server for a few milliseconds at most
@@ -35,11 +35,11 @@ class Batch:
         for ends in _pieces(self.ends):
             calls.append((script("finish"), (*head, *(word for end in ends for word in end.words()))))
         try:
-            replies = _pipeline(client, [move.command(*args) for move, args in calls])
+            replies = client.each([move.command(*args) for move, args in calls])
         except NoScriptError:
             for name in ("start", "report", "finish"):
                 client.execute_command("SCRIPT LOAD", script(name).source)
-            replies = _pipeline(client, [move.command(*args) for move, args in calls])
+            replies = client.each([move.command(*args) for move, args in calls])
         n = len(self.starts)
         m = n + len(list(_pieces(self.reports)))
         stopped, outcomes = ([text for reply in part for text in texts(reply)] for part in (replies[n:m], replies[m:]))
@@ -48,10 +48,3 @@ class Batch:
 
 def _pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[i : i + TOGETHER] for i in range(0, len(items), TOGETHER))
-
-
-def _pipeline(client: Any, commands: Sequence[tuple[Arg, ...]]) -> list[Any]:
-    pipe = client.pipeline(transaction=False)
-    for command in commands:
-        pipe.execute_command(*command)
-    return list(pipe.execute())

@@ -93,12 +93,16 @@ class Wired(redis.Redis):
 
     def together(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies to commands that are done as one, as the server gives them. Raises redis.RedisError."""
-        replies = self._wired().ask([("MULTI",), *commands, ("EXEC",)])
+        found: list[Any] = self.each([("MULTI",), *commands, ("EXEC",)])[-1]
+        return found
+
+    def each(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the replies to commands that are sent at once. Raises redis.RedisError, the first that is refused."""
+        replies = self._wired().ask(commands)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        found: list[Any] = replies[-1]
-        return found
+        return replies
 
     def _wired(self) -> Wire:
         if self._wire is None:

@@ -22,6 +22,7 @@ from celeriac.errors import JobCancelled
 from celeriac.store import moves
 from celeriac.store.batch import Batch
 from celeriac.store.clients import RedisError
+from celeriac.store.wire import wired
 from celeriac.worker.running import INTERVAL, Interval, Running
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Writer:
     """One per process and app. `finished` is told the token of every end that carries its acknowledgement."""
 
     def __init__(self, client: Any, space: moves.Space, grouped: bool) -> None:
-        self.client, self.space, self.grouped = client, space, grouped
+        self.client, self.space, self.grouped = wired(client), space, grouped
         self.finished: Callable[[str], None] = lambda token: None
         self._running: dict[str, Running] = {}
         self._ends: list[Ended] = []
