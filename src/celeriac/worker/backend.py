@@ -75,8 +75,7 @@ class RecordMixin(MetaMixin):
     ) -> None:
         stores = _stores(request, store_result)
         if not getattr(request, "chord", None) and state == states.SUCCESS:  # nobody waits to hear of it
-            encoded = self.encode_result(result, state)  # type: ignore[attr-defined]
-            meta = self.meta_of(task_id, encoded, state, None, request) if stores else ""
+            meta = self.meta_of(task_id, self.prepare_value(result), state, None, request) if stores else ""  # type: ignore[attr-defined]
             self._end(task_id, Move.SUCCEED, meta, request, store=stores)
             return
         with _Accepted(task_id):
@@ -196,7 +195,8 @@ class RecordMixin(MetaMixin):
         reason: str = "",
         store: bool = True,
     ) -> None:
-        if _ending.get() == TOLD + task_id:
+        ending = _ending.get()
+        if ending and ending == TOLD + task_id:
             return
         token = lease_of(request)
         owner, _, fence = token.rpartition(":")
@@ -208,7 +208,7 @@ class RecordMixin(MetaMixin):
             task_id, move, int(fence or 0), meta, 0.0, worker, error, reason, bool(token) and not awaited, store
         )
         outcome = self.writer.end(end, token, at_once=awaited or not token)
-        if outcome in ("done", "late") and _ending.get() == task_id:
+        if outcome in ("done", "late") and ending == task_id:
             raise Refused(outcome)
 
 

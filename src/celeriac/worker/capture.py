@@ -18,7 +18,7 @@ from typing import Any
 from celery import signals
 
 from celeriac.worker.backend import lease_of
-from celeriac.worker.process import writer_of
+from celeriac.worker.process import process_of, writer_of
 from celeriac.worker.running import Running
 
 LINE_LIMIT = 2000  # characters of one line
@@ -41,7 +41,7 @@ class Attempt:
         request, token = self.request, lease_of(self.request)
         if not token:  # eager, or under a stock transport
             return
-        self._writer = writer_of(self.app)
+        self._writer = process_of(self.app).writer or writer_of(self.app)
         redelivered = bool((request.delivery_info or {}).get("redelivered"))
         self._running = self._writer.begin(token, request.hostname or "", self.tracked, redelivered, self.once)
         self._reset = current.set(self._running)

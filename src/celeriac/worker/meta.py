@@ -84,7 +84,7 @@ class MetaMixin:
     def _bare(self, task_id: str, result: Any) -> str:
         """Return the meta of a success that nothing else is to be said of, '' where the result is not plain JSON."""
         try:
-            shown = ENCODE(result)
+            shown = str(result) if type(result) is int else ENCODE(result)
         except (TypeError, ValueError, RecursionError):
             return ""
         done = datetime.now(self._zone).isoformat()

@@ -50,7 +50,7 @@ def plain(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., A
         request = make(message, ack, reject)
         if logged:
             request.log_received()
-        if listens(eventer, task):
+        if eventer and listens(eventer, task):
             request.tell_received()
         state.requests[request.id] = request
         state.reserved_requests.add(request)
@@ -63,7 +63,7 @@ def plain(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., A
 
 def listens(eventer: Any, task: Any) -> bool:
     """Whether somebody is to hear of this task's jobs (celery/events/dispatcher.py `send`)."""
-    return bool(eventer and eventer.enabled and task.send_events and (not eventer.groups or "task" in eventer.groups))
+    return bool(eventer.enabled and task.send_events and (not eventer.groups or "task" in eventer.groups))
 
 
 def plain_request(task: Any, app: Any, consumer: Any) -> type[Plain]:
@@ -153,15 +153,16 @@ class Plain(Request):
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The pool runs it now."""
-        self.begin()
+        acks_late = self._task.acks_late
+        self.table.begin(self.token, once=not acks_late)
         self.worker_pid, self.time_start = pid, time() - (monotonic() - time_accepted)
         state.requests[self.id] = self
         state.active_requests.add(self)
         state.total_count[self.name] += 1
         state.all_total_count[0] += 1
-        if not self._task.acks_late:
+        if not acks_late:
             self.acknowledge()
-        if listens(self._eventer, self._task):
+        if self._eventer and listens(self._eventer, self._task):
             self.send_event("task-started")
         if self._terminate_on_ack is not None:
             self.terminate(*self._terminate_on_ack)
@@ -177,5 +178,5 @@ class Plain(Request):
         state.reserved_requests.discard(self)
         if self._task.acks_late:
             self.acknowledge()
-        if listens(self._eventer, self._task):
+        if self._eventer and listens(self._eventer, self._task):
             self.send_event("task-succeeded", result=text, runtime=runtime)
