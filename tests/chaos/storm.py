@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from celery.exceptions import TimeoutError as CeleryTimeout
+from celery.exceptions import WorkerLostError
 
 from celeriac.errors import BrokerError
 from celeriac.worker.app import NotSubmitted
@@ -214,17 +215,17 @@ class Storm:
         except AssertionError:
             pass  # told below, by name
         gone = sorted(keys - set(ledger.counts("end")))
-        wrong = [key for key in sorted(keys - set(gone)) if not self._is_right(key)]
+        wrong = [self._whole(key) for key in sorted(keys - set(gone)) if not self._is_right(key)]
         again = {key: times - 1 for key, times in ledger.counts("start").items() if times > 1}
         unexplained = [self._story(key) for key in sorted(again) if not self._is_explained(key)]
         names = [fault.name for fault in self.faults]
-        lost = [f"{self._story(key)}; {self.system.record(self.results[key].id)}" for key in gone]
+        lost = [self._whole(key) for key in gone]
         return Verdict(len(keys), self.refused, names, lost, unexplained, wrong, sum(again.values()))
 
     def _is_right(self, key: str) -> bool:
         try:
             return bool(self.results[key].get(timeout=10) == key)
-        except CeleryTimeout:
+        except (CeleryTimeout, WorkerLostError):
             return False
 
     def _is_explained(self, key: str) -> bool:
@@ -234,6 +235,9 @@ class Storm:
             any(fault.explains(pid, first, second) or fault.woke(late, second) for fault in self.faults)
             for (pid, first), (late, second) in itertools.pairwise(starts)
         )
+
+    def _whole(self, key: str) -> str:
+        return f"{self._story(key)}; {self.system.record(self.results[key].id)}"
 
     def _story(self, key: str) -> str:
         """Return the starts of a job, and the faults between them, for who must find out why."""
