@@ -196,7 +196,7 @@ class Giving:
         for line in list(self._lines.values()):
             if len(line.jobs) > 1 and line.since < late and line.read() and line.since < late:
                 line.stuck = True
-                self._wait_again(line.take_back())
+                self._take_back(line)
         self.on_poll_start()
         self._return_what_waited()
         if self.outbound_buffer or any(len(line.jobs) > 1 for line in self._lines.values()):
@@ -209,6 +209,11 @@ class Giving:
             if request is None or not request.is_surplus():
                 break
             self._forget(waiting.pop())
+
+    def _take_back(self, line: Line) -> None:
+        back = line.take_back()
+        self._send(line)
+        self._wait_again(back)
 
     def _wait_again(self, jobs: list[Job]) -> None:
         for job in reversed(jobs):
@@ -230,7 +235,7 @@ class Giving:
     def begin_given(self) -> None:
         """Keep what a process has begun, or is about to; forget the rest."""
         for line in self._lines.values():
-            self._wait_again(line.take_back())
+            self._take_back(line)
         self._forget_waiting()
         self._reckon()
         for job in [job for line in self._lines.values() for job in line.jobs]:
@@ -242,6 +247,6 @@ class Giving:
         line = next((line for line in self._lines.values() if job in line.jobs), None)
         if line is None:
             return False
-        self._wait_again(line.take_back())
+        self._take_back(line)
         line.read()
         return bool(line.jobs) and line.jobs[0] is job

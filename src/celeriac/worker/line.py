@@ -82,18 +82,17 @@ class Line:
 
     def take_back(self, first: bool = False) -> list[Any]:
         """Return the jobs that the process has not begun, in order, and never will; the first only if asked for."""
-        behind = len(self.jobs) - (not first)
-        if behind < 1:
-            return []
-        self._send_permits()
         taken = 0
         with suppress(BlockingIOError, OSError):
-            taken = len(os.read(self.proc.synqR_fd, behind))
+            self._send_permits()
+            taken = len(os.read(self.proc.synqR_fd, max(1, len(self.jobs))))
         self._turn = (self._turn + 1) % 256
         if self.room is not None:
             self.room += taken
         back = [self.jobs.pop() for _ in range(taken)][::-1]
         self.load = sum(job.seconds for job in self.jobs)
+        if back and not self.jobs and not first:
+            self.give(back.pop(0))  # a permit cannot be put back: it is sent once more
         return back
 
     def _send_permits(self) -> None:

@@ -80,7 +80,7 @@ class Processes(Giving, CeleryPool):
 
         def dying(pid: int, exitcode: int) -> None:
             for line in [line for line in self._lines.values() if line.proc.pid == pid]:
-                self._retire(line, first=True)
+                self._retire(line)
             killed(pid, exitcode)
 
         handler.state_handlers |= {pool.READY: self._end, pool.DEATH: dying}
@@ -100,10 +100,10 @@ class Processes(Giving, CeleryPool):
         line = self._made.get(worker.inqW_fd)
         return line is not None and bool(line.jobs)
 
-    def _retire(self, line: Line, first: bool = False) -> None:
-        """It ends: what it has not begun goes to others; the first job, too, when it begins no more."""
+    def _retire(self, line: Line) -> None:
+        """It ends: what it has not begun goes to others."""
         self._lines.pop(line.proc.inqW_fd, None)
-        back = line.take_back(first)
+        back = line.take_back(first=True)
         for job in back:
             job.refuse()
         self._wait_again(back)
@@ -136,7 +136,7 @@ class Processes(Giving, CeleryPool):
         if line is None or proc._is_alive():
             return
         line.read()
-        self._retire(line, first=True)
+        self._retire(line)
         for job in line.jobs:
             if not job._accepted:
                 job.accept(proc.pid, time.monotonic())
