@@ -14,6 +14,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,7 +224,7 @@ class Storm:
         unexplained = [self._story(key) for key in sorted(again) if not self._is_explained(key)]
         names = [fault.name for fault in self.faults]
         lost = [self._whole(key) for key in gone]
-        starts = ledger.counts("start")
+        starts = Counter(words[1].partition(".")[0] for words in ledger.lines() if words[0] == "start")
         miscounted = [self._whole(key) for key in sorted(keys) if self._losses(key) > starts[key]]
         return Verdict(len(keys), self.refused, names, lost, unexplained, wrong, miscounted, sum(again.values()))
 

@@ -55,3 +55,21 @@ def test_a_killed_worker_s_jobs_run_again_within_a_lease_and_two_seconds(system:
     assert system.ledger.counts("start") == {**dict.fromkeys(results, 1), **dict.fromkeys(held, 2)}
     system.settled()
     assert second.alive
+
+
+def test_a_pool_child_killed_while_redis_is_away_costs_its_job_a_second_run(system: System) -> None:
+    worker = system.worker("prefork", 2)
+    gate = system.gate()
+    held = system.submit("hold", "held", str(gate))
+    system.started("held")
+    os.kill(worker.pid, signal.SIGSTOP)  # it is to see both at once
+    os.kill(system.ledger.pid("held"), signal.SIGKILL)
+    system.valkey.kill()
+    os.kill(worker.pid, signal.SIGCONT)
+    worker.says("Connection to broker lost")
+    system.valkey.start()
+    system.started("held", times=2)
+    gate.touch()
+    assert held.get(timeout=20) == "held"
+    system.settled()
+    assert system.record(held.id)["losses"] == "1"

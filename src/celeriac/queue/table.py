@@ -189,6 +189,8 @@ class Table:
             moves.bury(client, self.space, first.token, first.why, close=True)
             return returns[1:]
         same = list(itertools.takewhile(lambda r: replace(r, token=first.token) == first, returns))
+        for lost in same if first.lost else ():  # the process that died may not have lived to write its start
+            moves.start(client, self.space, lost.token, self.worker, 0.0, "")
         self.put_back(client, [r.token for r in same], first.why, first.lost, first.tail)
         return returns[len(same) :]
 

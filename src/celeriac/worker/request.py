@@ -12,8 +12,7 @@ from celery.worker.state import revoked, task_ready
 
 from celeriac.job import Move
 from celeriac.queue.message import LEASE_HEADER
-from celeriac.store import moves
-from celeriac.worker.process import process_of, space_of
+from celeriac.worker.process import process_of
 from celeriac.worker.task import JobTask
 
 #: Names in a message's headers that are Celery's own; the others are `task.request.headers`.
@@ -99,7 +98,7 @@ class Request(CeleryRequest):
         super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
-        """A lost child counts as a lost attempt, from its start, which the child may not have lived to write."""
+        """A lost child counts as a lost attempt. Nothing is asked of Redis for that here, which may be away."""
         exc = exc_info.exception
         if isinstance(exc, ExceptionWithTraceback):
             exc = exc.exc
@@ -117,10 +116,8 @@ class Request(CeleryRequest):
 
     def _note_loss(self) -> None:
         table = self.table
-        if table is None or table.closed or not self.task.acks_late:
-            return
-        moves.start(self.task.backend.client, space_of(self.app), self.token, self.hostname, 0.0, "")
-        table.lose(self.token)
+        if table is not None and not table.closed and self.task.acks_late:
+            table.lose(self.token)
 
     def _note_ignored(self, reason: str) -> None:
         """End a job of another task class than ours: Celery stores nothing for it."""

@@ -1,4 +1,4 @@
-"""Speaks Celery's strategy and request: gives a plain message to a pool of this process, all others to Celery's own.
+"""Speaks Celery's strategy and request: gives a plain message to its pool, all others to Celery's own.
 
 Plain is what Celery's strategy would only look at and hand on: no time to wait for, no expiry, no rate limit, no
 stamps, not revoked, and nobody who listens to its signal. What such a job needs of Celery's strategy, request and
@@ -21,19 +21,23 @@ from celery.worker import strategy as celery_strategy
 
 from celeriac.queue.message import LEASE_HEADER
 from celeriac.queue.table import Table
+from celeriac.worker.prefork import ForkPool
 from celeriac.worker.request import Request, own_headers
 from celeriac.worker.threads import ThreadPool
 
 state: Any = celery_state  # the stubs lack half of these
 celerys: Any = celery_strategy
+tracing: Any = celery_trace
 REQUEST = f"{Request.__module__}:{Request.__qualname__}"
-HERE = (solo.TaskPool, ThreadPool)  # pools that run what they are given in this process
+POOLS = (solo.TaskPool, ThreadPool, ForkPool)
 
 
 def plain(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
     """Return the strategy of a task for this consumer (`Task.Strategy`)."""
     usual: Callable[..., Any] = celerys.default(task, app, consumer, **options)
-    if task.Request not in (REQUEST, Request) or not isinstance(consumer.pool, HERE):
+    if task.Request not in (REQUEST, Request) or not isinstance(consumer.pool, POOLS):
+        return usual
+    if isinstance(consumer.pool, ForkPool) and not app.use_fast_trace_task:  # its processes know no tasks by name
         return usual
     make, logged = plain_request(task, app, consumer), celerys.logger.isEnabledFor(logging.INFO)
     buckets, eventer, give = consumer.task_buckets, consumer.event_dispatcher, consumer.on_task_request
@@ -119,37 +123,18 @@ class Plain(Request):
     def execute_using_pool(self, pool: Any, **kwargs: Any) -> Any:
         """Run it in this pool, as soon as it can."""
         self.table.hand(self.token)
-        task, (hard, soft) = self._task, self._message.headers.get("timelimit") or (None, None)
+        task, message = self._task, self._message
+        hard, soft = message.headers.get("timelimit") or (None, None)
+        told = message.headers, message.properties, message.delivery_info, message.payload, self._hostname
+        call = (run_named, (self._type, *told)) if isinstance(pool, ForkPool) else (run, (task, *told))
         result = pool.on_apply(
-            self.trace, (), {}, callback=self.on_success, accept_callback=self.on_accepted,
-            soft_timeout=soft or task.soft_time_limit, timeout=hard or task.time_limit,
+            *call, {},
+            callback=self.on_success, error_callback=self.on_failure,
+            accept_callback=self.on_accepted, timeout_callback=self.on_timeout,
+            soft_timeout=soft or task.soft_time_limit, timeout=hard or task.time_limit, correlation_id=self.id,
         )  # fmt: skip
         self._apply_result = result and weakref.ref(result)
         return result
-
-    def trace(self) -> tuple[int, Any, Any]:
-        """Run it here and now."""
-        message = self._message
-        headers, properties, info = message.headers, message.properties, message.delivery_info
-        args, kwargs, embed = message.payload
-        request = {
-            **headers,
-            "properties": properties,
-            "reply_to": properties.get("reply_to"),
-            "correlation_id": properties.get("correlation_id"),
-            "hostname": self._hostname,
-            "delivery_info": {
-                "exchange": info.get("exchange"),
-                "routing_key": info.get("routing_key"),
-                "priority": properties.get("priority"),
-                "redelivered": info.get("redelivered", False),
-            },
-            "args": args, "kwargs": kwargs, "is_eager": False, **(embed or {}),
-        }  # fmt: skip
-        if request.get("headers") is None:
-            request["headers"] = own_headers(headers)
-        retval, told, runtime, text = self._task.__trace__(self.id, args, kwargs, request)
-        return (1, retval, runtime) if told else (0, text, runtime)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The pool runs it now."""
@@ -180,3 +165,31 @@ class Plain(Request):
             self.acknowledge()
         if self._eventer and listens(self._eventer, self._task):
             self.send_event("task-succeeded", result=text, runtime=runtime)
+
+
+def run_named(name: str, *told: Any) -> tuple[int, Any, Any]:
+    """Run a job in a process of the pool."""
+    return run(tracing._localized[0][name], *told)
+
+
+def run(task: Any, headers: Any, properties: Any, info: Any, body: Any, hostname: str) -> tuple[int, Any, Any]:
+    """Run a job here and now; tell what comes of it as `fast_trace_task` does."""
+    args, kwargs, embed = body
+    request = {
+        **headers,
+        "properties": properties,
+        "reply_to": properties.get("reply_to"),
+        "correlation_id": properties.get("correlation_id"),
+        "hostname": hostname,
+        "delivery_info": {
+            "exchange": info.get("exchange"),
+            "routing_key": info.get("routing_key"),
+            "priority": properties.get("priority"),
+            "redelivered": info.get("redelivered", False),
+        },
+        "args": args, "kwargs": kwargs, "is_eager": False, **(embed or {}),
+    }  # fmt: skip
+    if request.get("headers") is None:
+        request["headers"] = own_headers(headers)
+    retval, told, runtime, text = task.__trace__(headers["id"], args, kwargs, request)
+    return (1, retval, runtime) if told else (0, text, runtime)
