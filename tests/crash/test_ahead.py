@@ -66,7 +66,7 @@ def test_a_process_killed_with_jobs_ahead_of_it_costs_a_run_of_the_one_that_it_w
     trusted(system)
     killed = []
     for turn in range(5):
-        keys = burst(system, 0.3, f"slow{turn}")
+        keys = burst(system, 1.0, f"slow{turn}")
         system.started(f"slow{turn}")
         killed.append(system.ledger.pid(f"slow{turn}"))
         os.kill(killed[-1], signal.SIGKILL)
