@@ -20,6 +20,7 @@ from celeriac.store.journal import SHIFT, Detail, Entry
 RESULT_LIMIT = 65536  # bytes of a result that the history keeps
 ARGUMENTS_LIMIT = 1 << 22
 STATES = frozenset(State)
+COUNTED = ("due", "started_at", "finished_at", "attempt", "retries", "losses", "seq")
 _short = json.JSONEncoder(separators=(",", ":")).encode
 _read = json.JSONDecoder().raw_decode  # half the cost of `json.loads`
 
@@ -77,11 +78,10 @@ def row_of(n: int, id: str, detail: Detail, trail: str = "") -> Row:
     """Return a job's columns from its record."""
     fields = _clean(detail.fields)
     get, state = fields.get, fields["state"]
+    due, started, finished, attempt, retries, losses, seq = _integers(map(get, COUNTED))
     return Row(
         n, id, state, get("task", ""), get("queue", ""), get("owner", ""), get("worker", ""), get("reason", ""),
-        _integer(get("due")), _integer(get("started_at")), _integer(get("finished_at")),
-        _integer(get("attempt")) or 0, _integer(get("retries")) or 0, _integer(get("losses")) or 0,
-        _integer(get("seq")) or 0,
+        due, started, finished, attempt or 0, retries or 0, losses or 0, seq or 0,
         get("args") or _arguments(detail) or None, get("options"),
         get("error") if state != State.SUCCEEDED else None,
         result_of(detail.meta) if state == State.SUCCEEDED else None,
@@ -179,6 +179,14 @@ def result_of(meta: str) -> str | None:
         return str(value) if type(value) is int else _short(value)
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
+
+
+def _integers(texts: Iterable[str | None]) -> list[int | None]:
+    given = list(texts)
+    try:
+        return [int(text) if text else None for text in given]
+    except ValueError:
+        return [_integer(text) for text in given]
 
 
 def _integer(text: str | None) -> int | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+NUMBERS = "0123456789[]{}, -"  # all that arguments may be written with which are whole numbers alone
 WORD = re.compile(r"\w+")
 ASKED = re.compile(r"(\w+)(\*?)")
 SECRET = re.compile(r"pass(word|wd|phrase)|secret|token|api_?key|authorization|credential|cookie", re.IGNORECASE)
@@ -25,7 +26,10 @@ SHORTEST_BEGINNING = 3
 def words_of(args: str, error: str) -> str:
     """Return the words in a job's arguments and error, each once, separated by spaces."""
     texts: list[str] = []
-    _collect(_arguments(args), texts, 0)
+    if args.strip(NUMBERS):
+        _collect(_arguments(args), texts, 0)
+    else:  # as they stand there
+        texts.append(args)
     if error:
         texts += _message(_load(error))
     words = dict.fromkeys(WORD.findall("\n".join(texts)[:LOOKED_AT].lower()))
