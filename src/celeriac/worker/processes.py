@@ -15,7 +15,7 @@ from billiard import pool as billiard_pool
 from celery.concurrency import asynpool
 
 from celeriac.worker.child import Child
-from celeriac.worker.giving import MOST, Giving, Job
+from celeriac.worker.giving import LATE, MOST, Giving, Job
 from celeriac.worker.line import Line
 
 pool: Any = billiard_pool  # the stubs lack half of these
@@ -95,6 +95,17 @@ class Processes(Giving, CeleryPool):
     def on_shrink(self, n: int) -> None:
         for line in [line for line in self._lines.values() if line.proc._controlled_termination]:
             self._retire(line)
+
+    def _track_child_process(self, proc: Any, hub: Any) -> None:
+        if getattr(proc, "_sentinel_poll", 0) is None:  # it has ended, and the pool has not come to it yet
+            del proc._sentinel_poll
+        super()._track_child_process(proc, hub)
+
+    def _event_process_exit(self, hub: Any, proc: Any) -> None:
+        """A process ended. Its status may be known a moment later: Celery would look again after five seconds."""
+        super()._event_process_exit(hub, proc)
+        if proc in self._pool:
+            hub.call_later(LATE, self.maintain_pool)
 
     def _worker_active(self, worker: Any) -> bool:
         line = self._made.get(worker.inqW_fd)
