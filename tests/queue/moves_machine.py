@@ -13,8 +13,9 @@ from hypothesis.stateful import Bundle, multiple, precondition, rule
 from celeriac.job import TERMINAL, Move
 from celeriac.store import moves
 from celeriac.store.scripts import script
+from tests.queue.moves_hands import HANDS, Hands
 from tests.queue.moves_state import facts, is_final
-from tests.queue.moves_world import KEYS, LISTS, QUEUES, Job, World, some_of
+from tests.queue.moves_world import KEYS, LISTS, QUEUES, Job, some_of
 
 FEW = 4  # jobs: much happens to each
 ENDS = st.sampled_from([Move.SUCCEED, Move.FAIL, Move.CANCELLED])
@@ -24,11 +25,11 @@ FATE = ("is published again", "is cancelled", "is requeued", "is deleted", "is d
 STEERED = ("pauses", "purges", "releases")
 
 
-class Moves(World):
+class Moves(Hands):
     """Two workers, two queues with two priorities, and a producer that is sometimes somebody else's."""
 
     jobs = Bundle("jobs")
-    tokens = Bundle("tokens")
+    tokens = Hands.tokens
 
     # -- producers ----------------------------------------------------------------------------------------------
 
@@ -86,17 +87,21 @@ class Moves(World):
             "defers": lambda: self._defer(token),
         }[does]()
 
-    @rule(target=tokens, n=st.sampled_from([0, 1, 2, 20]), heard=st.booleans(), at_once=st.booleans(), data=st.data())
-    def fetch(self, n: int, heard: bool, at_once: bool, data: st.DataObject) -> object:
+    @rule(
+        target=tokens, n=st.sampled_from([0, 1, 2, 20]), heard=st.booleans(), at_once=st.booleans(),
+        hand=HANDS, data=st.data(),
+    )  # fmt: skip
+    def fetch(self, n: int, heard: bool, at_once: bool, hand: str, data: st.DataObject) -> object:
         """One of the workers asks, after a bell or without; what it has done rides along."""
         before = self._look()
         acks = data.draw(some_of(before.inflight))[:2]
         self._forget(acks)
         if heard:
             self.client.delete(*(f"p:celeriac:bell:{queue}" for queue in QUEUES))
-        fetched = moves.fetch(self.client, self.space, n, LISTS, acks)
-        assert len(fetched.deliveries) <= n
-        assert not {d.queue for d in fetched.deliveries} & before.paused
+        fetched = moves.fetch(self.client, self.space, n, LISTS, acks, hand, n)
+        fresh = [d for d in fetched.deliveries if d.token not in before.inflight]
+        assert len(fetched.deliveries) <= n or (len(fresh) <= n and hand), "more than there are slots"
+        assert not {d.queue for d in fresh} & before.paused
         assert not {d.token.rpartition(":")[0] for d in fetched.deliveries} & self.forgotten
         self._check_leases(before, set(acks))
         after = self._look()
@@ -270,11 +275,6 @@ class Moves(World):
             self._check_leases(before, set())
             survived = set(lost) & set(self._look().inflight)
             assert (not lost) or (survived == set(lost)) == (swept != "due")
-
-    def _delay_passes(self, id: str) -> None:
-        for member in self._look().delayed:
-            if member.rpartition(":")[0] == id:
-                self.client.zadd("p:celeriac:delayed", {member: 1}, xx=True)
 
     def teardown(self) -> None:
         """Let all leases, delays and pauses end and run what is there: then every job has ended, nothing is left."""

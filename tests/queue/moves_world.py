@@ -50,6 +50,7 @@ class World(RuleBasedStateMachine):
         self.space = moves.Space("p:", LEASE, max_losses=2, retention=600)
         self.known: dict[str, Job] = {}
         self.garbage = 0
+        self.read: dict[str, str] = {}  # what was read last at each hand
         self.ends: Counter[str] = Counter()
         self.silent: set[str] = set()  # queues with messages that rang no bell
         self.forgotten: set[str] = set()  # deleted jobs
@@ -89,7 +90,11 @@ class World(RuleBasedStateMachine):
         raw = self._message(id, retries)
         tag = facts(raw.encode())["tag"]
         s = moves.Submission(KEYS[queue, priority], queue, raw, id, "t", retries, tag, delay, fence=fence)
-        return moves.publish(self.client, self.space, s)[0]
+        before = self._look()
+        outcome = moves.publish(self.client, self.space, s)[0]
+        handed = set(self._look().inflight) - set(before.inflight)
+        assert not handed or queue not in before.paused
+        return outcome
 
     def _expire(self, tokens: Iterable[str], swept: str) -> None:
         """Let leases have run out, at a moment when the last sweep was as long ago as `swept` says."""
@@ -98,6 +103,11 @@ class World(RuleBasedStateMachine):
         now = self._look().now
         last = {"just now": now, "long ago": 1}.get(swept, now - 5000)
         self.client.hset("p:celeriac:sweep", mapping={"last": last, "grace": now + 50000 if swept == "in grace" else 0})
+
+    def _delay_passes(self, id: str) -> None:
+        for member in self._look().delayed:
+            if member.rpartition(":")[0] == id:
+                self.client.zadd("p:celeriac:delayed", {member: 1}, xx=True)
 
     def _forget(self, tokens: Iterable[str]) -> None:
         """Note what was acknowledged without an end: such a job has no message and no end any more."""

@@ -1,7 +1,8 @@
 """Speaks kombu's Redis channel: atomic batched fetch, leases and delay in place of BRPOP and a visibility timeout.
 
 1. `publishing` records and queues in one move.
-2. A consumer asks with the fetch move; when nothing is left it waits at the queues' doorbells, which carry no data.
+2. A consumer asks with the fetch move; when nothing is left it waits at the queues' doorbells, which carry no data, and
+   at its hand, into which the next publish may put a message under a lease: that saves it the asking.
 3. `delivering` hands out what a fetch brought; what is beyond the free slots waits at most `hold` seconds.
 4. A server that refuses to write (full, a replica lost) is asked again in a while; its worker lives.
 5. Closing gives back only what never began.
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from queue import Empty
 from typing import Any
@@ -25,6 +27,7 @@ from celeriac.store import clients, moves
 logger = logging.getLogger(__name__)
 
 REST = 1.0  # seconds after a refusal
+FIRST = 0.002  # seconds for which a job that was handed over has the interpreter and the server to itself
 WAIT = 1.0  # seconds at a doorbell: also how soon a stock producer's message is seen
 
 
@@ -44,8 +47,11 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._stock()
         self._fetching = True
-        self._rest_until = 0.0
+        self._rest_until = self._ask_at = 0.0
         self._in_fetch = False
+        self._hand = secrets.token_hex(8)
+        self._holds_out = False  # its hand: something may have been handed to it
+        self._handed = ""  # the last delivery that was
         self._asked: tuple[Any, ...] = ()
         self._riding: list[str] = []
         self._unacknowledged: set[str] = set()
@@ -76,7 +82,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Send a fetch, or wait at the doorbells when the last fetch left nothing."""
         queues = self._queue_cycle.consume(len(self.active_queues))
-        if not queues or self.table.closed or time.monotonic() < self._rest_until:
+        if not queues or self.table.closed or time.monotonic() < max(self._rest_until, self._ask_at):
             return
         connection = self.client.connection
         self._in_poll = connection
@@ -84,7 +90,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
         self._in_fetch = self._fetching
         if not self._fetching:
             bells = [f"{self.space.keys}bell:{queue}" for queue in queues]
-            connection.send_command("BLPOP", *bells, self._patience())
+            connection.send_command("BLPOP", moves.hand_key(self.space, self._hand), *bells, self._patience())
             return
         self._queue_cycle.rotate(queues[0])
         lists = [
@@ -93,7 +99,9 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
             for queue in queues
         ]
         self._riding = self.table.take_acks()
-        self._asked = moves.fetch_args(self.space, self._wanted(), self._riding, lists)
+        wanted, free = self._wanted()
+        self._holds_out = self._holds_out or free > 0
+        self._asked = moves.fetch_args(self.space, wanted, self._riding, lists, self._hand, free)
         try:
             connection.send_command(*moves.fetch_script().command(*self._asked))
         except BaseException:
@@ -101,11 +109,12 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
             self._lose_riding()
             raise
 
-    def _wanted(self) -> int:
+    def _wanted(self) -> tuple[int, int]:
+        """Return how many messages to ask for, and how many slots are free."""
         free = self.qos.can_consume_max_estimate()
         if free is None:  # a consumer without a limit: nothing tells what would be too much
-            return 1
-        return int(free) + min(self._ahead, self.batch)
+            return 1, 0
+        return int(free) + min(self._ahead, self.batch), int(free)
 
     def _patience(self) -> float:
         """Return how long to wait at a doorbell: at the most a second, less when a delayed message is due."""
@@ -136,18 +145,47 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
             self._lose_riding()
             raise
         self._in_poll = None
-        if not self._in_fetch:
-            self._fetching = True
+        if self._in_fetch:
+            self._riding, self._rest_until = [], 0.0
+            self._take(moves.read_fetch(reply))
+        elif not self._hear(reply):
             if self.qos.can_consume():
                 self._brpop_start()
             raise Empty
-        self._riding, self._rest_until = [], 0.0
-        self._take(moves.read_fetch(reply))
         if self._closing:
             self._give_back_surplus()
+            self._let_go()
         if not self.deliver(None if self.connection.cycle.in_loop else 1):
             raise Empty
         return True
+
+    def _hear(self, reply: Any) -> bool:
+        """Return whether a message was handed over; a bell, or nothing for a while, says to ask again."""
+        self._fetching = True
+        if not reply or not reply[0].endswith(self._hand.encode()):
+            return False
+        delivery = moves.read_hand(reply[1])
+        self._handed = delivery.token
+        self._stock([delivery])
+        if self.connection.cycle.come_back(FIRST):
+            self._ask_at = time.monotonic() + FIRST
+        return True
+
+    def _let_go(self) -> None:
+        """Wait no longer: what was handed over and not read goes back now; a reply that brings it comes too late."""
+        if not self._holds_out:
+            return
+        hand = self._hand
+        if not (self._in_poll and self._in_fetch):  # else a fetch on its way may hold it out once more
+            self._hand, self._holds_out = secrets.token_hex(8), False
+        try:
+            moves.let_go(self.redis, self.space, hand, self._handed)
+        except (clients.RedisError, OSError) as error:
+            logger.warning("What was just handed over comes back when its lease ends: %s", error)
+
+    def _basic_cancel(self, consumer_tag: str) -> Any:
+        self._let_go()
+        return super()._basic_cancel(consumer_tag)
 
     def _refused(self, connection: Any, error: clients.ResponseError) -> None:
         """Ask again in a while. Raises ConnectionError where another server must be looked for."""
@@ -196,6 +234,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
 
         The loop's own thread does so before it waits.
         """
+        self._ask_at = 0.0
         cycle = self.connection.cycle if self.connection is not None else None
         if cycle is None or cycle.in_loop_thread:
             return
@@ -245,6 +284,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
                 try:
                     self.table.give_up(self.table.unbegun(self.qos._delivered))  # before the surplus: they were first
                     self._give_back_surplus()
+                    self._let_go()
                 except (clients.RedisError, OSError) as error:
                     # leases run out by themselves, acknowledgements wait for the next connection
                     logger.warning("Closing a channel while Redis is away: %s", error)

@@ -69,6 +69,13 @@ class Poller(kombu_redis.MultiChannelPoller):
             with contextlib.suppress(BlockingIOError):
                 os.write(self._bell[1], b".")
 
+    def come_back(self, seconds: float) -> bool:
+        """Let the event loop look again after this time; without a loop, return False."""
+        if not self.in_loop:
+            return False
+        self._loop.call_later(seconds, self.wake)
+        return True
+
     def maybe_restore_messages(self) -> None:
         """Nothing to do: the table's thread and every fetch reclaim what others lost."""
 

@@ -128,10 +128,16 @@ def fetch_script() -> Script:
     return script("fetch")
 
 
-def fetch_args(space: Space, n: int, acks: Sequence[str], lists: Iterable[tuple[str, str, bool]]) -> tuple[Arg, ...]:
-    """Return the arguments of a fetch of n messages from (list key, queue, acknowledged) in order."""
+def fetch_args(
+    space: Space, n: int, acks: Sequence[str], lists: Iterable[tuple[str, str, bool]], hand: str = "", free: int = 0
+) -> tuple[Arg, ...]:
+    """Return the arguments of a fetch of n messages from (list key, queue, acknowledged) in order.
+
+    One that finds nothing, and has free slots, may be handed the next message at its `hand`.
+    """
     words = [(key, queue, int(acknowledged)) for key, queue, acknowledged in lists]
-    return (*space.head(), n, len(acks), *acks, len(words), *(word for triple in words for word in triple))
+    asked = (n, len(acks), *acks, len(words), *(word for triple in words for word in triple))
+    return (*space.head(), *asked, hand, free)
 
 
 def read_fetch(reply: Sequence[Any]) -> Fetched:
@@ -150,9 +156,28 @@ def fetch(
     n: int,
     lists: Iterable[tuple[str, str, bool]],
     acks: Sequence[str] = (),
+    hand: str = "",
+    free: int = 0,
 ) -> Fetched:
     """Put up to n messages in flight and return them; acks ride along."""
-    return read_fetch(fetch_script()(client, *fetch_args(space, n, acks, lists)))
+    return read_fetch(fetch_script()(client, *fetch_args(space, n, acks, lists, hand, free)))
+
+
+def hand_key(space: Space, hand: str) -> str:
+    """Return the list at which a consumer waits for what is handed to it."""
+    return f"{space.keys}hand:{hand}"
+
+
+def read_hand(given: bytes) -> Delivery:
+    """Read what a publish handed over."""
+    head, _, rest = given.partition(b"\n")
+    size, _, queue = head.partition(b" ")
+    return Delivery(rest[int(size) :], rest[: int(size)].decode(), queue.decode(), 0, False)
+
+
+def let_go(client: Client, space: Space, hand: str, token: str) -> None:
+    """Wait at this hand no longer; what came there after the delivery `token`, and was not read, goes back."""
+    script("let_go")(client, *space.head(), hand, token)
 
 
 def tend(

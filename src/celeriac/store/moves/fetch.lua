@@ -1,7 +1,9 @@
 #!lua flags=allow-oom
 -- Takes up to n messages and puts each in flight under a lease, in one move: there is no window in which a message
 -- exists only in a worker. Acknowledgements of earlier ones ride along; due messages and lost leases are seen to first.
--- ARGV: n, number of acks, token …, number of lists, (list key, queue, 1 if acknowledged | 0 if not) …
+-- Who finds nothing, and has a free slot then, is noted as waiting: the next publish may hand it a message at once.
+-- ARGV: n, number of acks, token …, number of lists, (list key, queue, 1 if acknowledged | 0 if not) …,
+--       the hand of who asks ('' none), its free slots
 -- Reply: {now, 1 if messages are left, next due (ms, 0 none), {buried id, raw, …}, {dropped raw, …},
 --         {raw, token, queue, losses, 1 if it was delayed by us, …}}
 local now = time()
@@ -11,6 +13,7 @@ promote(now)
 local buried, dropped, out = sweep(now), {}, {}
 local at = 3 + acks
 local lists, left = N(at), 0
+local hand, free = A(at + 3 * lists + 1), N(at + 3 * lists + 2)
 local leases, messages, expiry = {}, {}, int(now + LEASE)
 local RETURNED = { ['worker lost'] = true, ['worker stopped'] = true, ['given back'] = true }
 
@@ -96,10 +99,20 @@ local function holds(key)
   return type(length) == 'number' and length > 0
 end
 
-local emptied = {}
+if hand ~= '' then -- it waits no longer; what it was handed since it stopped listening is part of the reply
+  call('DEL', P .. 'waits:' .. hand)
+  local size, queue, rest = (call('LPOP', P .. 'hand:' .. hand) or ''):match('^(%d+) ([^\n]*)\n(.*)$')
+  if size and call('ZSCORE', P .. 'inflight', rest:sub(1, size)) then
+    n = n - 1
+    hand_out(rest:sub(size + 1), rest:sub(1, size), queue, 0, 0)
+  end
+end
+
+local emptied, idle = {}, {}
 for i = 1, lists do
   local key, queue, acknowledged = A(at + 3 * i - 2), A(at + 3 * i - 1), A(at + 3 * i) == '1'
   if call('HEXISTS', P .. 'paused', queue) == 0 then
+    if acknowledged then idle[queue] = true end
     if n > 0 then
       local raws = take(key)
       n = n - #raws
@@ -126,5 +139,6 @@ if #leases > 0 then
   call('ZADD', P .. 'inflight', unpack(leases))
   call('HSET', P .. 'inflight:messages', unpack(messages))
 end
+if hand ~= '' and left == 0 and free > #out / 5 then wait_at(hand, idle, now) end
 local next_due = call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
 return { int(now), left, next_due[2] or '0', buried, dropped, out }

@@ -69,6 +69,41 @@ local function ring(queue)
   if call('LLEN', bell) == 0 then call('LPUSH', bell, '1') end
 end
 
+-- A consumer that found nothing and has a free slot waits for these queues: at its hand, a list of its own, and for no longer
+-- than it listens there. `waits:<hand>` is '' until a message is handed to it, then the token of that, so that what
+-- it never read is known; the next fetch ends both.
+local LISTENS = 1500
+local function wait_at(hand, queues, now)
+  call('SET', P .. 'waits:' .. hand, '', 'PX', LISTENS)
+  for queue in pairs(queues) do
+    local idle = P .. 'idle:' .. queue
+    call('ZREMRANGEBYSCORE', idle, '-inf', int(now))
+    call('ZADD', idle, int(now + LISTENS), hand)
+    call('PEXPIRE', idle, LISTENS)
+  end
+end
+
+-- Who waits for an empty queue, the longest of them first; it is taken off the queue's list.
+local function waiter(queue, key, now)
+  local idle = P .. 'idle:' .. queue
+  local hands = call('ZRANGEBYSCORE', idle, int(now), '+inf', 'LIMIT', 0, 3)
+  if #hands == 0 or call('LLEN', key) > 0 or call('HEXISTS', P .. 'paused', queue) == 1 then return nil end
+  for _, hand in ipairs(hands) do
+    call('ZREM', idle, hand)
+    if call('GET', P .. 'waits:' .. hand) == '' then return hand end
+  end
+end
+
+-- What a fetch would have replied for one message: "<bytes of the token> <queue>\n<token><raw>".
+local function hand_over_to(hand, token, queue, key, raw, now)
+  call('ZADD', P .. 'inflight', int(now + LEASE), token)
+  call('HSET', P .. 'inflight:messages', token, pack(queue, key, raw))
+  call('HINCRBY', P .. 'popped', queue, 1)
+  call('SET', P .. 'waits:' .. hand, token, 'PX', LEASE)
+  call('RPUSH', P .. 'hand:' .. hand, #token .. ' ' .. queue .. '\n' .. token .. raw)
+  call('PEXPIRE', P .. 'hand:' .. hand, LEASE)
+end
+
 -- A transition goes to the journal of all jobs, as "<state> <seq> <attempt> <ms>\n<left>" beside the job's id and a note if
 -- there is one, and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that whoever watches the job is
 -- told of every one; the trail stays within what a small hash holds.

@@ -83,6 +83,7 @@ if not r[3] and fence ~= -1 then
   fields[#fields + 1] = 'created_at'
   fields[#fields + 1] = int(now)
 end
+local hand
 if delay > 0 then
   local due = int(now + delay)
   fields[#fields + 1] = 'due'
@@ -93,8 +94,14 @@ else
   if r[3] then call('HDEL', rec, 'due', 'acked') end
   fields[#fields + 1] = 'pos'
   fields[#fields + 1] = call('HINCRBY', P .. 'pushed', queue, 1)
-  call('LPUSH', key, raw)
-  ring(queue)
+  if not r[1] and fence ~= -1 and call('LLEN', P .. 'bell:' .. queue) == 0 then hand = waiter(queue, key, now) end
+  if hand then -- its first attempt: nothing else is known of it
+    fields[#fields + 1] = 'fence'
+    fields[#fields + 1] = 1
+  else
+    call('LPUSH', key, raw)
+    ring(queue)
+  end
 end
 if r[1] then call('PERSIST', rec) end
 if owner and owner ~= '' then
@@ -135,4 +142,5 @@ for i = 1, N(base), 3 do -- jobs that are not published yet are known, and say w
   followers[how] = (followers[how] or '') .. A(base + i) .. ' '
 end
 for how, ids in pairs(followers) do call('HSET', rec, how, ids) end
+if hand then hand_over_to(hand, id .. ':1', queue, key, raw, now) end
 return { state, int(now) }
