@@ -111,7 +111,8 @@ def told_of(room: Room, kind: str, name: str, given: dict[str, Any], options: di
         for part in (record, meta):
             for field in TIMES & part.keys():
                 del part[field]
-        record["attempts"] = "".join(sorted(record.get("attempts", "").splitlines()))
+        attempts = record.get("attempts", "").splitlines()  # whether a stand-in ends before or after is open
+        record["attempts"] = "".join(sorted(attempts, key=lambda attempt: attempt.rpartition("|")[2]))
         if record.get("error"):
             record["error"] = json.loads(record["error"])
         events = [{k: v for k, v in event.items() if k not in TIMES} for event in list(room.events[id])]
