@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from celeriac.stack.valkey import Valkey
-from celeriac.store.clients import ResponseError, from_url
+from celeriac.store.clients import ConnectionError, ResponseError, from_url
 from celeriac.store.wire import Wire, wired
 
 
@@ -42,3 +42,13 @@ def test_a_refusal_leaves_the_connection_usable(broker_url: str) -> None:
     with pytest.raises(ResponseError):
         wire.execute_command("eval", "return redis.call('NONSENSE')", 0)
     assert wire.execute_command("ECHO", "x") == b"x"
+
+
+def test_what_must_not_come_twice_is_sent_once(broker_url: str) -> None:
+    client = wired(from_url(broker_url))
+    with Redis.from_url(broker_url) as other:
+        assert client.each([("INCR", "n")]) == [1]
+        other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        with pytest.raises(ConnectionError):
+            client.each([("INCR", "n")])
+        assert client.each([("INCR", "n")]) == [2]

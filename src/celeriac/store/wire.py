@@ -2,7 +2,7 @@
 
 1. A caller takes an idle connection, sends its command, reads the reply and puts the connection back.
 2. One that died while it was idle is replaced, with all that were idle then, and the command is sent once more: what
-   goes through a wire must bear to come twice.
+   goes through a wire must bear to come twice, except by `each`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,19 @@ class Wire:
             raise reply
         return reply
 
-    def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to all commands, sent at once; a refusal of the server stands in its command's place."""
+    def ask(self, commands: Sequence[Command], again: bool = True) -> list[Any]:
+        """Return the replies to all commands, sent at once; a refusal of the server stands in its command's place.
+
+        Without `again` nothing is sent twice: that an idle connection died is the caller's to judge.
+        """
         connection = self._take()
         if connection is not None:
             try:
                 return self._ask(connection, commands)
             except ConnectionError:
                 self._idle.clear()
+                if not again:
+                    raise
         return self._ask(self._made(), commands)
 
     def _made(self) -> Any:
@@ -93,21 +98,27 @@ class Wired(redis.Redis):
 
     def together(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies to commands that are done as one, as the server gives them. Raises redis.RedisError."""
-        found: list[Any] = self.each([("MULTI",), *commands, ("EXEC",)])[-1]
+        found: list[Any] = _accepted(self._wired().ask([("MULTI",), *commands, ("EXEC",)]))[-1]
         return found
 
     def each(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to commands that are sent at once. Raises redis.RedisError, the first that is refused."""
-        replies = self._wired().ask(commands)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
+        """Return the replies to commands that are sent at once, and once. Raises redis.RedisError, the first refusal.
+
+        An end that came twice would be told as a second end, and whoever waits for it would not hear of it.
+        """
+        return _accepted(self._wired().ask(commands, again=False))
 
     def _wired(self) -> Wire:
         if self._wire is None:
             self._wire = Wire(self.connection_pool)
         return self._wire
+
+
+def _accepted(replies: list[Any]) -> list[Any]:
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
 
 
 def wired(client: redis.Redis) -> redis.Redis:
