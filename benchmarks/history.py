@@ -17,7 +17,7 @@ from benchmarks.history_plans import plans
 from benchmarks.measure import Plan
 from benchmarks.outcome import Outcome, Ratio
 from celeriac.config import Settings
-from celeriac.history import copying, migrate, pages, statistics
+from celeriac.history import copying, grouping, migrate, pages, statistics
 from celeriac.history.database import Database, url_of
 from celeriac.history.filters import Filter
 from celeriac.job import State
@@ -86,7 +86,7 @@ def fill(database: Database, number: int) -> float:
     made, spent = Jobs(number), 0.0
     for done in range(0, number, 1000):
         entries, details = made.batch(done, min(1000, number - done))
-        batch = copying.jobs_of(entries)
+        batch = grouping.jobs_of(entries)
         start = time.perf_counter()
         with database.write() as connection:
             copying.store(connection, 1, batch, reader(details))

@@ -16,7 +16,7 @@ from benchmarks.measure import Plan
 from benchmarks.outcome import Outcome, Ratio
 from benchmarks.servers import Server
 from celeriac import Celeriac
-from celeriac.history.copier import Copier, space_of
+from celeriac.history.copier import Copier, space_of, unhurried
 from celeriac.job import Move
 from celeriac.store import batch, moves
 
@@ -62,15 +62,17 @@ class Jobs:
             for one in moves.fetch(client, self.space, FETCHED, lists).deliveries:
                 id, _, fence = one.token.rpartition(":")
                 said = {"status": "SUCCESS", "result": n, "traceback": None, "children": [], "task_id": id}
-                ends.append(moves.Finish(id, Move.SUCCEED, int(fence), json.dumps(said), 0.002, "bench@host"))
+                meta = json.dumps(said, separators=(",", ":"))  # as the worker writes it
+                ends.append(moves.Finish(id, Move.SUCCEED, int(fence), meta, 0.002, "bench@host"))
             batch.Batch(ends=ends).write(client, self.space)
             n -= len(ends)
 
     def copied(self) -> Spent:
         """Copy all there is, and tell what that took."""
         redis, own = self._redis(), time.process_time()
-        while self.copier.step():
-            pass
+        with unhurried():
+            while self.copier.step():
+                pass
         each = 1e6 / self.number
         return Spent((time.process_time() - own) * each, (self._redis() - redis) * each)
 

@@ -33,7 +33,7 @@ class Jobs:
             id = f"job-{i}"
             detail = self._detail(i, at)
             details[id] = detail
-            final = detail.fields["state"]
+            final = str(detail.values[0])
             passed = ["queued"] if final == "queued" else ["queued", "running"]
             for seq, state in enumerate([*passed, *([final] if final not in passed else [])]):
                 entries.append(Entry(((at + seq) << 20) + i % 1000, id, state, seq + 1, None, at + seq, ""))
@@ -57,4 +57,4 @@ class Jobs:
         if state == "failed":
             fields["error"] = json.dumps({"type": "TimeoutError", "message": "no answer in 30 s"})
         meta = '{"status":"SUCCESS","result":{"sent":true}}' if state == "succeeded" else ""
-        return Detail(fields, meta)
+        return Detail.of(fields, meta)

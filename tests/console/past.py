@@ -30,7 +30,7 @@ def job(
         "attempt": "1", "seq": "3", "args": json.dumps([[], arguments]),
         "error": json.dumps({"type": "ValueError", "message": error, "traceback": traceback}) if error else "",
     }  # fmt: skip
-    return str(uuid.uuid4()), Detail(fields)
+    return str(uuid.uuid4()), Detail.of(fields)
 
 
 def remember(app: Flask, jobs: Iterator[tuple[str, Detail]] | list[tuple[str, Detail]]) -> list[str]:

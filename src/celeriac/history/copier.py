@@ -26,9 +26,10 @@ from celeriac.errors import BrokerError, HistoryError
 from celeriac.history import cursor as cursors
 from celeriac.history import gaps, migrate, retention
 from celeriac.history.claims import claim
-from celeriac.history.copying import jobs_of, store
+from celeriac.history.copying import store
 from celeriac.history.cursor import Cursor, Superseded
 from celeriac.history.database import Database, url_of
+from celeriac.history.grouping import jobs_of
 from celeriac.history.reconcile import Reconciler
 from celeriac.history.rows import RESULT_LIMIT
 from celeriac.queue import native

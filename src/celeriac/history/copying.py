@@ -1,7 +1,7 @@
 """Speaks SQL: stores what happened, in the transaction that also moves the cursor: each transition once.
 
-1. `jobs_of` groups a batch of the journal's entries by job.
-2. `store` reads of each job's record what neither its row nor its last entry tells.
+1. A batch of the journal's entries comes grouped by job.
+2. `store` reads of each job's record what neither its row nor its entries tell.
 3. It writes rows with their transitions, words and counts; a job that was deleted goes from all of them.
 """
 
@@ -14,48 +14,33 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from celeriac.history import bulk, counting
-from celeriac.history.counting import SUBMITTED, Counts
+from celeriac.history.counting import NO_TIMES, SUBMITTED, Counts
+from celeriac.history.grouping import Job, Known
 from celeriac.history.rows import (
     Moved,
     Row,
     created_at,
     is_known,
+    row_moved,
     row_of,
+    row_told,
     row_without_record,
     times_of,
-    told_row,
+    told_of,
     trail_of,
-    with_told,
 )
 from celeriac.history.schema import SHIFT, jobs, transitions
 from celeriac.history.words import words_of
-from celeriac.job import TERMINAL, State
-from celeriac.store.journal import Detail, Entry
-
-DELETED = "deleted"
+from celeriac.job import TERMINAL
+from celeriac.store.journal import Detail
 
 AGAIN = ("retried", "requeued")  # the arguments may be others now
 LASTING = ("args", "options")  # kept when a later look does not know them any more
 GROWING = ("trail",)  # what is new comes after what is there
-STEADY = frozenset((State.RUNNING, State.SUCCEEDED))  # whoever comes here keeps its arguments
 TRAIL = 4000  # characters of a row's trail: the transitions after that have rows of their own
 
 #: Reads records of these jobs: with True what a start and a success leave as it is, with False everything.
 Read = Callable[[Sequence[str], bool], Mapping[str, Detail]]
-
-
-class Known(NamedTuple):
-    """A job that has a row, and what the row tells; `trail` is its length."""
-
-    n: int
-    state: str
-    seq: int
-    task: str
-    queue: str
-    due: int | None
-    started_at: int | None
-    finished_at: int | None
-    trail: int
 
 
 class Closed(NamedTuple):
@@ -66,25 +51,6 @@ class Closed(NamedTuple):
     seq: int
     finished_at: int | None
     trail: str
-
-
-@dataclass(slots=True)
-class Job:
-    """What a batch says of one job: its entries since it was last deleted, and whether it was."""
-
-    id: str
-    entries: list[Entry] = field(default_factory=list)
-    deleted: bool = False
-
-    def is_told(self, known: Known | None) -> bool:
-        """Need no record be read? Its row was written after the end that these entries tell of, or the last of them
-        tells all that changed since then."""
-        if known is None:
-            return False
-        last = self.entries[-1]
-        if last.seq <= known.seq:
-            return known.state == last.state and last.state in TERMINAL
-        return bool(last.told) and all(entry.state in STEADY for entry in self.entries)
 
 
 @dataclass(slots=True)
@@ -99,20 +65,6 @@ class Writes:
     words: list[tuple[int, str]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
-
-
-def jobs_of(entries: Iterable[Entry]) -> dict[str, Job]:
-    """Group the entries by job."""
-    found: dict[str, Job] = {}
-    for entry in entries:
-        job = found.get(entry.job)
-        if job is None:
-            job = found[entry.job] = Job(entry.job)
-        if entry.state == DELETED:
-            job.entries, job.deleted = [], True
-        else:
-            job.entries.append(entry)
-    return found
 
 
 def store(connection: Connection, birth: int, batch: Mapping[str, Job], read: Read) -> list[str]:
@@ -130,11 +82,25 @@ def store(connection: Connection, birth: int, batch: Mapping[str, Job], read: Re
 
 
 def _details(present: Sequence[Job], known: Mapping[str, Known], read: Read) -> dict[str, Detail]:
-    """Read what neither the rows nor the entries tell."""
-    wanted = [job for job in present if not job.is_told(known.get(job.id))]
-    told = [job.id for job in wanted if job.id not in known and job.entries[-1].told]
-    found = dict(read(told, True))
-    return {**found, **read([job.id for job in wanted if job.id not in found], False)}
+    """Return what the entries tell of new jobs, and read what neither they nor the rows tell."""
+    found: dict[str, Detail] = {}
+    told: list[str] = []
+    untold: list[str] = []
+    for job in present:
+        if job.id in known:
+            if not job.is_told(known[job.id]):
+                untold.append(job.id)
+            continue
+        submission = job.submission()
+        if submission:
+            found[job.id] = submission
+        elif job.has_passed():
+            told.append(job.id)
+        else:
+            untold.append(job.id)
+    found.update(read(told, True))
+    found.update(read(untold, False))
+    return found
 
 
 def store_records(connection: Connection, details: Mapping[str, Detail], until: int) -> None:
@@ -167,41 +133,48 @@ def _add_job(
     if before is None:
         assert detail is not None
         n = keys[job.id]
-        shown: Row | Known = _add_new(writes, n, job, detail, _trail(writes, birth, n, job, 0))
+        row = _add_new(writes, n, job, detail, _trail(writes, birth, n, job, 0))
+        _count(writes.counts, n >> SHIFT, job, row, (row.state, row.started_at, row.finished_at), new=True)
     else:
         n = before.n
-        shown = _change(writes, before, job, detail, _trail(writes, birth, n, job, before.trail))
-    _count(writes.counts, n >> SHIFT, job, shown, new=before is None)
+        shown, ended = _change(writes, before, job, detail, _trail(writes, birth, n, job, before.trail))
+        _count(writes.counts, n >> SHIFT, job, shown, ended, new=False)
 
 
 def _add_new(writes: Writes, n: int, job: Job, detail: Detail, trail: str) -> Row:
     last = job.entries[-1]
     if not is_known(detail):
         row = row_without_record(n, job.id, last, trail)
+    elif job.has_passed():
+        row = row_told(n, job.id, detail, last, told_of(last), trail)
     else:
-        row = row_of(n, job.id, with_told(detail, last) if last.told else detail, trail)
+        row = row_of(n, job.id, detail, trail)
     _add_row(writes, row, new=True)
     return row
 
 
-def _change(writes: Writes, before: Known, job: Job, detail: Detail | None, trail: str) -> Row | Known:
-    """Change a job's row, by its record or, where none was read (or is left), by its last entry; return how it is."""
+def _change(
+    writes: Writes, before: Known, job: Job, detail: Detail | None, trail: str
+) -> tuple[Row | Known, tuple[str, int | None, int | None]]:
+    """Change a job's row, by its record or, where none was read (or is left), by its last entry.
+
+    Returns what it was submitted as, and its state, start and end now.
+    """
     last, n = job.entries[-1], before.n
     if detail is not None and is_known(detail):
         row = row_of(n, job.id, detail, trail)
         _add_row(writes, row, new=False)
-        return row
+        return row, (row.state, row.started_at, row.finished_at)
     if detail is not None:
-        finished, started = last.at if last.state in TERMINAL else None, before.started_at
+        finished = last.at if last.state in TERMINAL else None
         writes.closed.append(Closed(n, last.state, last.seq, finished, trail))
-    elif last.seq <= before.seq:
+        return before, (last.state, before.started_at, finished)
+    if last.seq <= before.seq:
         writes.trails.append((n, trail))
-        return before
-    else:
-        moved = told_row(n, last, trail)
-        writes.moved.append(moved)
-        finished, started = moved.finished_at, moved.started_at
-    return Known(n, last.state, last.seq, before.task, before.queue, before.due, started, finished, 0)
+        return before, (before.state, before.started_at, before.finished_at)
+    told = told_of(last)
+    writes.moved.append(row_moved(n, last, told, trail))
+    return before, (last.state, told.started_at, told.finished_at)
 
 
 def _add_row(writes: Writes, row: Row, new: bool) -> None:
@@ -221,15 +194,18 @@ def _trail(writes: Writes, birth: int, n: int, job: Job, length: int) -> str:
     return ""
 
 
-def _count(counts: Counts, created: int, job: Job, shown: Row | Known, new: bool) -> None:
+def _count(
+    counts: Counts, created: int, job: Job, shown: Row | Known, now: tuple[str, int | None, int | None], new: bool
+) -> None:
+    """Count a job that is new, and each end of it; the last by its times, if it is in that state (start, end) `now`."""
     task, queue = shown.task, shown.queue
     if new:
         counts.add(created, task, queue, SUBMITTED)
     for entry in job.entries:
         if entry.state in TERMINAL:
-            times = {}
-            if entry is job.entries[-1] and shown.state == entry.state:
-                times = times_of(created, shown.due, shown.started_at, shown.finished_at)
+            state, started, finished = now
+            is_last = entry is job.entries[-1] and state == entry.state
+            times = times_of(created, shown.due, started, finished) if is_last else NO_TIMES
             counts.add(entry.at, task, queue, entry.state, times)
 
 
@@ -254,8 +230,8 @@ def forget(connection: Connection, keys: Sequence[int]) -> None:
 def known_jobs(connection: Connection, ids: Iterable[str]) -> dict[str, Known]:
     """Return what is known of the jobs that have a row."""
     names = ", ".join(f"length(j.{name})" if name in GROWING else f"j.{name}" for name in Known._fields)
-    rows = bulk.ask(connection, f"SELECT j.id, {names} FROM {{}} JOIN {jobs.name} j ON j.id = given.value", list(ids))
-    return {row[0]: Known(*row[1:]) for row in rows}
+    rows = bulk.ask(connection, f"SELECT {names} FROM {{}} JOIN {jobs.name} j ON j.id = given.value", list(ids))
+    return {row[0]: Known._make(row) for row in rows}
 
 
 def _new_keys(connection: Connection, created: Mapping[str, int]) -> dict[str, int]:

@@ -20,40 +20,34 @@ SUBMITTED = "submitted"  # counted beside the states in which jobs end
 
 @dataclass(slots=True)
 class Counts:
-    """What a batch counts, by minute, task and queue: jobs by state, and times by kind and bin (number, ms)."""
+    """What a batch counts: (minute, task, queue, state) of each job, (minute, task, queue, kind, ms) of each time."""
 
-    states: Counter[tuple[int, str, str, str]] = field(default_factory=Counter)
-    times: dict[tuple[int, str, str, str, int], list[int]] = field(default_factory=dict)
+    states: list[tuple[int, str, str, str]] = field(default_factory=list)
+    times: list[tuple[int, str, str, str, int]] = field(default_factory=list)
 
     def add(self, at: int, task: str, queue: str, state: str, times: Mapping[str, int] = NO_TIMES) -> None:
         """Count a job that was submitted or that ended at this time (ms), and how long that took."""
         minute = at // MINUTE * WIDTHS[0]
-        self.states[minute, task, queue, state] += 1
+        self.states.append((minute, task, queue, state))
         for kind in times:
-            ms = times[kind]
-            key = (minute, task, queue, kind, bin_of(ms))
-            sums = self.times.get(key)
-            if sums is None:
-                self.times[key] = [1, ms]
-            else:
-                sums[0] += 1
-                sums[1] += ms
+            self.times.append((minute, task, queue, kind, times[kind]))
 
 
 def write(connection: Connection, counts: Counts) -> None:
     """Add to what was counted before: of all jobs, of each task, of each queue."""
     jobs: Counter[tuple[int, str, int, str]] = Counter()
     times: dict[tuple[int, str, int, str, int], list[int]] = {}
-    for (minute, task, queue, state), number in counts.states.items():
+    for (minute, task, queue, state), number in Counter(counts.states).items():
         for scope in _scopes(task, queue):
             for width in WIDTHS:
                 jobs[width, scope, minute // width * width, state] += number
-    for (minute, task, queue, kind, bin), (number, ms) in counts.times.items():
+    for (minute, task, queue, kind, ms), number in Counter(counts.times).items():
+        bin = bin_of(ms)
         for scope in _scopes(task, queue):
             for width in WIDTHS:
                 sums = times.setdefault((width, scope, minute // width * width, kind, bin), [0, 0])
                 sums[0] += number
-                sums[1] += ms
+                sums[1] += ms * number
     bulk.add(connection, buckets, [(*key, number) for key, number in jobs.items()], ("jobs",))
     bulk.add(connection, timings, [(*key, *sums) for key, sums in times.items()], ("jobs", "ms"))
 

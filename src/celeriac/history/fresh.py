@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from celeriac.history.copying import DELETED, known_jobs
+from celeriac.history.copying import known_jobs
 from celeriac.history.database import Database
 from celeriac.history.filters import Filter, page_token, read_token
+from celeriac.history.grouping import DELETED
 from celeriac.history.pages import MOST, Page, find_rows, record_of
 from celeriac.history.schema import SHIFT
 from celeriac.store import journal, record

@@ -10,17 +10,20 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from celeriac.job import TERMINAL, State
 from celeriac.queue.message import arguments
-from celeriac.store.journal import SHIFT, Detail, Entry
+from celeriac.store.journal import SHIFT, STEADY, Detail, Entry
 
 RESULT_LIMIT = 65536  # bytes of a result that the history keeps
 ARGUMENTS_LIMIT = 1 << 22
 STATES = frozenset(State)
-COUNTED = ("due", "started_at", "finished_at", "attempt", "retries", "losses", "seq")
+STEADILY, CREATED = len(STEADY), STEADY.index("created_at")
+#: How the worker begins Celery's result where that is a whole number, a word of JSON, or plain text.
+PLAIN_RESULT = re.compile(r'{"status":"SUCCESS","result":(-?[1-9][0-9]*|0|null|true|false|"[ !#-\[\]-~]*"),')
 _short = json.JSONEncoder(separators=(",", ":")).encode
 _read = json.JSONDecoder().raw_decode  # half the cost of `json.loads`
 
@@ -69,46 +72,64 @@ class Moved(NamedTuple):
     trail: str
 
 
+class Told(NamedTuple):
+    """What an entry tells of a start or a plain success."""
+
+    worker: str
+    started_at: int | None
+    finished_at: int | None
+    attempt: int
+    result: str | None
+
+
 def is_known(detail: Detail) -> bool:
     """Does Redis still know the job?"""
-    return detail.fields.get("state") in STATES
+    return detail.values[0] in STATES
 
 
 def row_of(n: int, id: str, detail: Detail, trail: str = "") -> Row:
-    """Return a job's columns from its record."""
-    fields = _clean(detail.fields)
-    get, state = fields.get, fields["state"]
-    due, started, finished, attempt, retries, losses, seq = _integers(map(get, COUNTED))
+    """Return a job's columns from its whole record."""
+    values = _clean(detail.values)
+    state, task, queue, owner, _, due, retries, args, options, parent, root, group = values[:STEADILY]
+    worker, reason, started, finished, attempt, losses, seq, error, attempts = values[STEADILY:]
+    succeeded = state == State.SUCCEEDED
     return Row(
-        n, id, state, get("task", ""), get("queue", ""), get("owner", ""), get("worker", ""), get("reason", ""),
-        due, started, finished, attempt or 0, retries or 0, losses or 0, seq or 0,
-        get("args") or _arguments(detail) or None, get("options"),
-        get("error") if state != State.SUCCEEDED else None,
-        result_of(detail.meta) if state == State.SUCCEEDED else None,
-        get("attempts"), get("parent_id", ""), get("root_id", ""), get("group", ""), trail,
+        n, id, state or "", task or "", queue or "", owner or "", worker or "", reason or "",
+        _integer(due), _integer(started), _integer(finished), _integer(attempt) or 0, _integer(retries) or 0,
+        _integer(losses) or 0, _integer(seq) or 0, args or _arguments(detail) or None, options or None,
+        None if succeeded else error or None, result_of(detail.meta) if succeeded else None, attempts or None,
+        parent or "", root or "", group or "", trail,
     )  # fmt: skip
 
 
-def told_row(n: int, entry: Entry, trail: str = "") -> Moved:
-    """Return what changed, from an entry that tells it."""
+def row_told(n: int, id: str, detail: Detail, last: Entry, told: Told, trail: str) -> Row:
+    """Return a job's columns from what its submission said and an entry that tells the rest."""
+    _, task, queue, owner, _, due, retries, args, options, parent, root, group = _clean(detail.values)[:STEADILY]
+    return Row(
+        n, id, last.state, task or "", queue or "", owner or "", told.worker, "",
+        _integer(due), told.started_at, told.finished_at, told.attempt, _integer(retries) or 0, 0, last.seq,
+        args or _arguments(detail) or None, options or None, None, told.result, None,
+        parent or "", root or "", group or "", trail,
+    )  # fmt: skip
+
+
+def told_of(entry: Entry) -> Told:
+    """Read what an entry tells."""
     worker, started, attempt, meta = entry.tells()
-    finished, result = entry.at if entry.state in TERMINAL else None, result_of(meta)
-    note, begun, tried = _without_nul(entry.note), _integer(started), _integer(attempt) or 0
-    return Moved(n, entry.state, _without_nul(worker), note, begun, finished, tried, entry.seq, result, trail)
+    finished = entry.at if entry.state in TERMINAL else None
+    return Told(_without_nul(worker), _integer(started), finished, _integer(attempt) or 0, result_of(meta))
+
+
+def row_moved(n: int, entry: Entry, told: Told, trail: str) -> Moved:
+    """Return what changed, from an entry that tells it."""
+    worker, started, finished, attempt, result = told
+    return Moved(n, entry.state, worker, _without_nul(entry.note), started, finished, attempt, entry.seq, result, trail)
 
 
 def row_without_record(n: int, id: str, last: Entry, trail: str) -> Row:
     """Return the columns of a job of which the journal's entries are all that is left."""
     finished = {"finished_at": str(last.at)} if last.state in TERMINAL else {}
-    return row_of(n, id, Detail({"state": last.state, "seq": str(last.seq), **finished}), trail)
-
-
-def with_told(detail: Detail, entry: Entry) -> Detail:
-    """Return a record with what an entry tells of it."""
-    worker, started, attempt, meta = entry.tells()
-    told = {"state": entry.state, "seq": str(entry.seq), "worker": worker, "started_at": started, "attempt": attempt}
-    finished = {"finished_at": str(entry.at)} if entry.state in TERMINAL else {}
-    return Detail({**detail.fields, **told, **finished}, meta, detail.message)
+    return row_of(n, id, Detail.of({"state": last.state, "seq": str(last.seq), **finished}), trail)
 
 
 def trail_of(birth: int, entries: Iterable[Entry]) -> str:
@@ -133,17 +154,15 @@ def read_trail(trail: str) -> list[tuple[int, Entry]]:
 
 def created_at(detail: Detail, otherwise: int) -> int:
     """Return when the job was submitted (ms)."""
-    return _integer(detail.fields.get("created_at")) or otherwise
+    return _integer(detail.values[CREATED]) or otherwise
 
 
 def times_of(created: int, due: int | None, started: int | None, finished: int | None) -> dict[str, int]:
     """Return how long an ended job ran and how long it waited once it was ready (ms), as far as known."""
-    times = {}
-    if started:
-        if finished:
-            times["run"] = max(0, finished - started)
-        times["wait"] = max(0, started - max(created, due or 0))
-    return times
+    if not started:
+        return {}
+    wait = max(0, started - max(created, due or 0))
+    return {"run": max(0, finished - started), "wait": wait} if finished else {"wait": wait}
 
 
 def bin_of(milliseconds: int) -> int:
@@ -174,6 +193,9 @@ def result_of(meta: str) -> str | None:
     """Return the result as JSON from Celery's, None where it is not kept: nobody wanted it, or it is too large."""
     if not meta or len(meta) > RESULT_LIMIT:
         return None
+    plain = PLAIN_RESULT.match(meta)
+    if plain:
+        return plain[1]
     try:
         value = _read(meta)[0]["result"]
         return str(value) if type(value) is int else _short(value)
@@ -181,30 +203,24 @@ def result_of(meta: str) -> str | None:
         return None
 
 
-def _integers(texts: Iterable[str | None]) -> list[int | None]:
-    given = list(texts)
-    try:
-        return [int(text) if text else None for text in given]
-    except ValueError:
-        return [_integer(text) for text in given]
-
-
 def _integer(text: str | None) -> int | None:
     if not text:
         return None
-    if text.isdecimal():
+    try:
         return int(text)
+    except ValueError:
+        pass
     try:
         return int(float(text))
     except (ValueError, OverflowError):
         return None
 
 
-def _clean(fields: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the fields as PostgreSQL's text can hold them."""
-    if "\x00" not in "".join(fields.values()):
-        return fields
-    return {name: _without_nul(value) for name, value in fields.items()}
+def _clean(values: Sequence[str | None]) -> Sequence[str | None]:
+    """Return the values as PostgreSQL's text can hold them."""
+    if "\x00" not in "".join(filter(None, values)):
+        return values
+    return [value and _without_nul(value) for value in values]
 
 
 def _one_line(note: str) -> str:

@@ -26,6 +26,18 @@ STEADY = (
     *("args", "options", "parent_id", "root_id", "group"),
 )
 FIELDS = (*STEADY, *("worker", "reason", "started_at", "finished_at", "attempt", "losses", "seq", "error", "attempts"))
+UNTOUCHED = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "1",
+    "",
+    "",
+)  # what follows in FIELDS when nothing happened yet but the first entry
+ARGS = STEADY.index("args")
 READ = 200  # records of one move: Redis does nothing else for a millisecond
 SAID = 86400.0  # seconds for which what was said of the copying stays: after that there is no history
 TAIL = 60.0  # seconds that copied entries stay, for those who follow the journal
@@ -34,7 +46,7 @@ TAIL = 60.0  # seconds that copied entries stay, for those who follow the journa
 class Entry(NamedTuple):
     """One transition: `number` orders all of them, `seq` those of one job; `at` is Redis milliseconds.
 
-    `told` is what a start or a plain success left in the record, b"" where only the record tells it.
+    `told` is what a start, a plain success or a submission left in the record, b"" where only the record tells it.
     """
 
     number: int
@@ -50,6 +62,13 @@ class Entry(NamedTuple):
         """Return worker, start (Redis ms), attempt and Celery's result ('' none) of an entry that is `told`."""
         return self.told.decode(errors="replace").split("\n", 3)
 
+    def submission(self) -> Detail | None:
+        """Return the whole record of a job as its submission, which this entry may tell, has left it."""
+        if self.seq != 1 or not self.told:
+            return None
+        values = self.told.decode(errors="replace").split("\x1f")
+        return Detail([self.state, *values, *UNTOUCHED]) if len(values) == len(STEADY) - 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -64,12 +83,18 @@ class Look:
 
 
 class Detail(NamedTuple):
-    """A record and, of a job that succeeded, its result as Celery stores it; `message` only where the record has no
-    arguments. Without a state it is a job that Redis does not know (any more)."""
+    """A record, its values in the order of `FIELDS` or `STEADY` (none: "", None, false), and, of a job that succeeded,
+    its result as Celery stores it; `message` only where the record has no arguments. Without a state, the first value,
+    it is a job that Redis does not know (any more)."""
 
-    fields: Mapping[str, str]
+    values: Sequence[str | None]
     meta: str = ""
     message: bytes = b""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str], meta: str = "") -> Detail:
+        """Return what a record with these fields would be read as."""
+        return cls([fields.get(name) for name in FIELDS], meta)
 
 
 def look(client: Client, space: Space, after: int, count: int) -> Look:
@@ -107,18 +132,17 @@ def tail(client: Client, space: Space, count: int) -> dict[str, str]:
 def details(
     client: Client, space: Space, ids: Sequence[str], limit: int, names: Sequence[str] = FIELDS
 ) -> dict[str, Detail]:
-    """Return these fields of the records (`state` is the first), and results of at most `limit` bytes (0 none)."""
+    """Return these fields of the records, `STEADY` or all, and results of at most `limit` bytes (0 none)."""
     found: dict[str, Detail] = {}
     for at in range(0, len(ids), READ):
         part = ids[at : at + READ]
         with reachable():
             text = script("read")(client, *space.head(), limit, len(names), *names, *part)
-        for id, (*values, meta) in zip(part, json.loads(text.decode(errors="replace")), strict=True):
-            pairs = zip(names, values, strict=True)
-            found[id] = Detail({name: value for name, value in pairs if value}, meta or "")
-    if "args" in names:
-        lacking = [id for id, detail in found.items() if detail.fields and "args" not in detail.fields]
-        found |= {id: found[id]._replace(message=raw) for id, raw in _bodies(client, space, lacking).items()}
+        for id, values in zip(part, json.loads(text.decode(errors="replace")), strict=True):
+            found[id] = Detail(values, values.pop() or "")
+    lacking = [id for id, detail in found.items() if detail.values[0] and not detail.values[ARGS]]
+    for id, raw in _bodies(client, space, lacking).items():
+        found[id] = found[id]._replace(message=raw)
     return found
 
 

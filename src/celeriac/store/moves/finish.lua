@@ -6,7 +6,7 @@
 --       error (JSON, '' none), reason, 1 if the message is acknowledged | 0, 1 if Celery's result is stored | 0
 -- Reply, for each: 'ok' | 'done' (already terminal) | 'late'
 local now = time()
-local CARRIED = call('EXISTS', P .. 'history') * 512 -- bytes of a result that the journal carries, if there is a history
+local carried = call('EXISTS', P .. 'history') * CARRIED
 local tokens, leases, over, totals = {}, {}, {}, {}
 for at = 1, #ARGV - 5, 10 do tokens[#tokens + 1] = A(at) .. ':' .. A(at + 1) end
 for i, deadline in ipairs(call('ZMSCORE', P .. 'inflight', unpack(tokens))) do leases[tokens[i]] = deadline end
@@ -92,7 +92,7 @@ local function end_attempt(at)
     if to == 'succeeded' then call('HDEL', rec, 'error') end -- of an earlier attempt
   end
   local meta = A(at + 9) == '1' and A(at + 3) or ''
-  local plain = to == 'succeeded' and fence > 0 and not (r[5] or r[6]) and #meta <= CARRIED
+  local plain = to == 'succeeded' and fence > 0 and not (r[5] or r[6]) and #meta <= carried
   local left = plain and table.concat({ r[7], r[9] or '', r[8] or '', meta }, '\n')
   close(id, to, now, reason, fence, fields, left, known, totals)
   if to ~= 'succeeded' or not held then retain(id, value) end

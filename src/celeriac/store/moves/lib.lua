@@ -108,11 +108,12 @@ end
 -- there is one, and to the record's own trail, "<seq><letter><ms>[ <note>]\n" each, so that whoever watches the job is
 -- told of every one; the trail stays within what a small hash holds.
 -- An end that somebody wants to hear of enters the outbox, too. `fields` of the record are written along with it.
--- `left` is what a start or a plain success left in the record, so that the history need not read it:
--- "<worker>\n<started ms>\n<attempt>\n<Celery's result>". `known` are seq, trail and callback_url of the record, where a
--- move has read them; of a NEW one nobody can have asked. Replies whether the record tells of transitions alone: then the
--- job has no log.
+-- `left` is what a start, a plain success or a submission left in the record, so that the history need not read it:
+-- "<worker>\n<started ms>\n<attempt>\n<Celery's result>", or what `submission` of `publish.lua` makes. `known` are seq,
+-- trail and callback_url of the record, where a move has read them; of a NEW one nobody can have asked. Replies whether
+-- the record tells of transitions alone: then the job has no log.
 local JOURNAL, TRAIL, NEW = 100000, 960, {}
+local CARRIED = 512 -- bytes of arguments, or of a result, that the journal carries, if there is a history
 local told -- whether somebody wants to hear of every end: asked once a move
 local function is_told()
   if told == nil then told = call('EXISTS', P .. 'outbox:all') == 1 end

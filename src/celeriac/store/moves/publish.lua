@@ -47,6 +47,16 @@ end
 if most > 0 and tonumber(call('HGET', P .. 'unfinished', owner) or 0) >= most then full = 'many' end
 if full then return { full, int(now) } end
 local state = delay > 0 and 'scheduled' or 'queued'
+-- What a new job's record says of it, for the history: in the order of journal.py, where it is small.
+local function submission(now)
+  local said = {}
+  for i = 1, n, 2 do said[A(12 + i)] = A(13 + i) end
+  local args, options = said.args or '', said.options or ''
+  if args == '' or #args + #options > CARRIED or call('EXISTS', P .. 'history') == 0 then return nil end
+  local due = delay > 0 and int(now + delay) or ''
+  return table.concat({ task, queue, said.owner or '', int(now), due, retries, args, options, said.parent_id or '',
+    said.root_id or '', said.group or '' }, '\31')
+end
 if not r[3] and r[1] and TERMINAL[r[1]] then return { 'cancelled', int(now) } end -- cancelled before its parent was done
 if r[3] then
   local given = {}
@@ -117,7 +127,7 @@ if fence == -1 then -- its steps go on from those that the history knows
   call('HSET', rec, unpack(fields))
   journal(id, state, nil, now, 'restored')
 else
-  journal(id, state, nil, now, '', fields, nil, not r[1] and NEW or nil)
+  journal(id, state, nil, now, '', fields, not r[1] and submission(now) or nil, not r[1] and NEW or nil)
 end
 for i = 1, n, 2 do -- the children of one job, and the members of one group, find one another
   if A(12 + i) == 'parent_id' or A(12 + i) == 'group' then
