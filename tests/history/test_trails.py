@@ -106,10 +106,29 @@ def test_jobs_of_an_owner_are_found_by_an_index_without_those_of_nobody(house: H
     from celeriac.history.filters import Filter
 
     house.copy()
-    mine = house.submit()
-    house.client.hset(f"{house.space.keys}job:{mine}", "owner", "ann")
+    mine = house.submit(headers={"celeriac_owner": "ann"})
     house.submit()
     house.copy()
 
     assert [job.id for job in pages.list_jobs(house.database, Filter(owner="ann")).items] == [mine]
     assert mine not in [job.id for job in pages.list_jobs(house.database, Filter(owner="")).items]
+
+
+@pytest.mark.parametrize("options", [{}, {"countdown": 60, "headers": {"celeriac_owner": "ann"}, "parent_id": "p"}])
+def test_a_submission_tells_the_journal_what_its_record_says(house: House, options: dict[str, object]) -> None:
+    house.copy()
+    id = house.submit("mail.send", "alice\x1f\n\u0000", **options)
+    (entry,) = journal.look(house.client, house.space, 0, 10).entries
+    read = journal.details(house.client, house.space, [id], 0)[id]
+    told = entry.submission()
+    assert told is not None
+    assert [value or "" for value in told.values] == [value or "" for value in read.values]
+
+
+def test_a_large_submission_is_read_from_its_record(house: House) -> None:
+    house.copy()
+    house.submit("mail.send", "x" * 600)
+    (entry,) = journal.look(house.client, house.space, 0, 10).entries
+    assert entry.submission() is None
+    house.copy()
+    assert len(house.rows("SELECT args FROM celeriac_jobs")[0][0]) > 600
