@@ -26,17 +26,7 @@ STEADY = (
     *("args", "options", "parent_id", "root_id", "group"),
 )
 FIELDS = (*STEADY, *("worker", "reason", "started_at", "finished_at", "attempt", "losses", "seq", "error", "attempts"))
-UNTOUCHED = (
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "1",
-    "",
-    "",
-)  # what follows in FIELDS when nothing happened yet but the first entry
+UNTOUCHED = (*[""] * 6, "1", "", "")  # what follows in FIELDS when nothing happened yet but the first entry
 ARGS = STEADY.index("args")
 READ = 200  # records of one move: Redis does nothing else for a millisecond
 SAID = 86400.0  # seconds for which what was said of the copying stays: after that there is no history
