@@ -13,6 +13,8 @@ from tests.article.running import BIN, Program, Web, eventually, free_port
 pytestmark = pytest.mark.slow
 
 SECONDS = 240.0  # of patience; it is bounded by its number of examples, about half a minute
+# One worker: Hypothesis reads sources with `ast.parse`, which Python 3.11 fails at now and then in two threads at once
+# ("AST constructor recursion depth mismatch", python/cpython#106905).
 #: Checks that do not fit: local development is open, a job may be forgotten between two requests, and some of what the
 #: schema allows is refused for reasons that no schema can tell (a date too far away, 9.0 where a whole number belongs).
 EXCLUDED = "ignored_auth,use_after_free,ensure_resource_availability,positive_data_acceptance"
@@ -33,7 +35,7 @@ def test_no_request_makes_an_answer_that_the_document_does_not_tell(broker_url: 
             [
                 str(BIN / "schemathesis"), "run", f"http://127.0.0.1:{port}/api/openapi.json",
                 "--checks", "all", "--exclude-checks", EXCLUDED, "--max-examples", "30",
-                "--seed", "2", "--workers", "2",
+                "--seed", "2", "--workers", "1",
                 "--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-color",
             ],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=SECONDS,
