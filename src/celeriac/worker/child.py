@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 from billiard import pool as billiard_pool
 from billiard.common import terminate_handler_fired
@@ -48,7 +48,7 @@ class Child(BilliardWorker):
                 return
             chunk = os.read(given, CHUNK)
             if not chunk:  # the pool is gone
-                self._leave()
+                raise SystemExit(pool.EX_FAILURE)
             for (size, turn, number), call in frames.cut(chunk):
                 if not size:
                     return
@@ -95,6 +95,3 @@ class Child(BilliardWorker):
         if used > limit:
             pool.warning(pool.MAXMEM_USED_FMT.format(used, limit))
         return used > limit
-
-    def _leave(self) -> NoReturn:
-        raise SystemExit(pool.EX_FAILURE)

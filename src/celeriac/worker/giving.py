@@ -35,7 +35,7 @@ class Job(ApplyResult):
     task = ""
     seconds = AHEAD  # that it will probably take; AHEAD and more: nothing waits behind it
     waiting_since = 0.0
-    _cancelled = _done = False
+    _done = False
     _terminated = _time_accepted = None
     _callbacks_propagate = ()
 

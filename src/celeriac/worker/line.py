@@ -83,7 +83,7 @@ class Line:
     def take_back(self, first: bool = False) -> list[Any]:
         """Return the jobs that the process has not begun, in order, and never will; the first only if asked for."""
         taken = 0
-        with suppress(BlockingIOError, OSError):
+        with suppress(OSError):  # nothing to take, or a process that is gone
             self._send_permits()
             taken = len(os.read(self.proc.synqR_fd, max(1, len(self.jobs))))
         self._turn = (self._turn + 1) % 256

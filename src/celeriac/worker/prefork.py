@@ -69,7 +69,7 @@ class ForkPool(TaskPool):
         self.on_apply = apply  # type: ignore[method-assign]  # as Celery itself does
 
     def begin_given(self) -> None:
-        """Note that the jobs which are on their way to a child may run: their messages must not go back."""
+        """Keep the jobs that a child has begun, or is about to; what waits goes back with its message."""
         if isinstance(self._pool, Processes):
             self._pool.begin_given()
 
