@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from celeriac.stack.valkey import Valkey, find_binary
+from celeriac.stack.valkey import Valkey, allocator, find_binary
 
 
 class Server:
@@ -32,4 +32,5 @@ def version() -> str:
     binary = find_binary()
     words = subprocess.check_output([binary, "--version"], text=True).split()
     number = next(word.removeprefix("v=") for word in words if word.startswith("v="))
-    return f"{Path(binary).name} {number}"
+    kind = "jemalloc" if "LD_PRELOAD" in allocator(binary) else "the C library's malloc"
+    return f"{Path(binary).name} {number}, {kind}"

@@ -39,7 +39,7 @@ class Settings(BaseModel):
     )
     lease: float = Field(20.0, ge=1, le=3600, description="After this long without renewal a worker is lost.")
     max_losses: int = Field(3, ge=1, le=100, description="Started attempts lost before a job is dead-lettered.")
-    batch: int = Field(64, ge=0, le=1000, description="Messages fetched ahead of the free slots, at the most.")
+    batch: int = Field(256, ge=0, le=1000, description="Messages fetched ahead of the free slots, at the most.")
     hold: float = Field(0.2, ge=0.01, le=10, description="How long a message fetched ahead may wait in a worker.")
     grace: float = Field(25.0, ge=0, le=86400, description="Time for running jobs to finish when a worker stops.")
     cancel_grace: float = Field(

@@ -53,6 +53,12 @@ def test_strangers_are_refused_and_secrets_are_for_the_owner_only(valkey: Valkey
         assert stat.S_IMODE((valkey.data_dir / name).stat().st_mode) == 0o600
 
 
+def test_the_server_has_an_allocator_for_records_that_grow(valkey: Valkey) -> None:
+    built_with = redis.Redis.from_url(valkey.url).info("memory")["mem_allocator"]
+    mapped, environ = (Path(f"/proc/{valkey.pid}/{name}").read_bytes() for name in ("maps", "environ"))
+    assert "jemalloc" in built_with or b"libjemalloc" in mapped or b"glibc.malloc.tcache_count=" in environ
+
+
 def test_a_second_server_on_the_same_folder_is_refused(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room._lock, "__defaults__", (0.0,))
     with pytest.raises(StartError, match="Another server is using the data"):

@@ -18,7 +18,7 @@ from typing import Any
 
 from kombu.transport import redis as kombu_redis
 
-from celeriac.queue.delivering import Delivering
+from celeriac.queue.delivering import CHUNK, Delivering
 from celeriac.queue.publishing import Publishing
 from celeriac.queue.qos import QoS
 from celeriac.queue.received import Message
@@ -114,7 +114,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
         free = self.qos.can_consume_max_estimate()
         if free is None:  # a consumer without a limit: nothing tells what would be too much
             return 1, 0
-        return int(free) + min(self._ahead, self.batch), int(free)
+        return int(free) + min(CHUNK, self._room()), int(free)
 
     def _patience(self) -> float:
         """Return how long to wait at a doorbell: at the most a second, less when a delayed message is due."""
@@ -240,7 +240,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
             return
         if cycle.in_loop and self._surplus:
             self._deliver_here()
-        if not self._surplus:
+        if not self._surplus or (not self._in_poll and self._fetching and self._runs_low()):
             cycle.wake()
 
     # -- the rest ---------

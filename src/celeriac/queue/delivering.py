@@ -1,6 +1,6 @@
 """Speaks kombu's delivery: hands a consumer what a fetch brought, in time, or not at all.
 
-1. What a fetch brought is stocked; while slots are free it is handed over.
+1. What a fetch brought is stocked; while slots are free it is handed over, and more is asked for before nothing is left.
 2. What waited longer than `hold` for a slot goes back, so that another worker can take it.
 3. What nobody can read goes to the dead letters, what came too early to the delayed ones.
 """
@@ -20,13 +20,15 @@ from celeriac.store import clients, moves
 
 logger = logging.getLogger(__name__)
 
+CHUNK = 64  # messages ahead of the slots that one fetch asks for: it keeps the server for 1.5 ms
+EARLY = 4  # so many ahead of the slots, and the next are asked for before these are all handed over
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)  # also what kombu makes of it
 
 
 class Delivering:
     """The consuming half of a channel, after the fetch."""
 
-    batch = 64
+    batch = 256
     hold = 0.2
     connection: Any
     qos: Any
@@ -49,22 +51,37 @@ class Delivering:
         """Add to the stock; make it, when nothing is given."""
         if deliveries is None:
             self._surplus: deque[moves.Delivery] = deque()
-            self._surplus_since = 0.0
+            self._batches: deque[tuple[float, int]] = deque()  # when it came (monotonic), how many had come with it
+            self._came = self._went = 0
             self._ahead = 1
             self._delivering = threading.RLock()
             return
         self.table.add(d.token for d in deliveries if d.token)
+        if not deliveries:
+            return
         with self.table.lock:
-            self._surplus_since = time.monotonic()
             self._surplus.extend(deliveries)
+            self._came += len(deliveries)
+            self._batches.append((time.monotonic(), self._came))
+
+    def wants(self) -> bool:
+        """Whether to ask for messages now."""
+        return bool(self.qos.can_consume()) or (self._fetching and self._runs_low())
+
+    def _room(self) -> int:
+        """Return how many messages the stock has room for."""
+        return max(0, min(self._ahead, self.batch) - len(self._surplus))
+
+    def _runs_low(self) -> bool:
+        """Whether it is time to ask for more although no slot is free: a thread that is done should not wait."""
+        return self._ahead >= EARLY and self._room() >= min(CHUNK, self._ahead // 2) and self.table.hooks.beside
 
     def deliver(self, limit: int | None = None) -> int:
         """Hand over what is in stock while slots are free; return how many. Called by one thread at a time."""
         handed = 0
         with self._delivering:
             while self._surplus and (limit is None or handed < limit) and self.qos.can_consume():
-                with self.table.lock:
-                    delivery = self._surplus.popleft() if self._surplus else None
+                delivery = self._next()
                 if delivery is None:
                     break
                 try:
@@ -73,9 +90,27 @@ class Delivering:
                     if delivery.token not in self.qos._delivered:  # nobody has it: it must not stay leased for ever
                         self.table.give_up([delivery.token])
                     raise
-                if not self._surplus:  # the whole batch went in time: the next may be larger
-                    self._ahead = min(max(1, self._ahead * 2), max(1, self.batch))
         return handed
+
+    def _next(self) -> moves.Delivery | None:
+        """Take the first out of the stock."""
+        with self.table.lock:
+            if not self._surplus:
+                return None
+            self._went += 1
+            if self._batches[0][1] <= self._went:
+                came, _ = self._batches.popleft()
+                if time.monotonic() - came < self.hold / 2:  # it went well in time: more may be in stock
+                    self._ahead = min(max(1, self._ahead * 2), max(1, self.batch))
+            return self._surplus.popleft()
+
+    def _clear(self) -> list[str]:
+        """Take everything out of the stock, and return the tokens; under the table's lock."""
+        tokens = [d.token for d in self._surplus if d.token]
+        self._surplus.clear()
+        self._batches.clear()
+        self._went = self._came
+        return tokens
 
     def _deliver_here(self) -> None:
         """Hand over one message on a job's thread, whose job has ended well whatever becomes of this one."""
@@ -127,11 +162,15 @@ class Delivering:
     def overdue(self, now: float) -> list[str]:
         """Take what waited longer than `hold` out of the surplus; called by the table's thread."""
         with self.table.lock:
-            if not self._surplus or now - self._surplus_since < self.hold:
+            if not self._surplus or now - self._batches[0][0] < self.hold:
                 return []
-            tokens = [d.token for d in self._surplus if d.token]
-            self._surplus = deque(d for d in self._surplus if not d.token)  # Redis knows these no more
+            known_here = [d for d in self._surplus if not d.token]  # Redis knows these no more
+            tokens = self._clear()
             self._ahead = self._ahead // 2
+            if known_here:
+                self._surplus.extend(known_here)
+                self._came += len(known_here)
+                self._batches.append((now, self._came))
         self._fetching = True
         return tokens
 
@@ -142,7 +181,6 @@ class Delivering:
 
     def _give_back_surplus(self) -> None:
         with self.table.lock:
-            tokens = [d.token for d in self._surplus if d.token]
-            self._surplus.clear()
+            tokens = self._clear()
         self.table.give_up(tokens)
         self.table.flush(self.redis)

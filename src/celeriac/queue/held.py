@@ -24,6 +24,7 @@ class Hooks:
     cancelled: Callable[[str], None] = lambda token: None
     tended: Callable[[list[str]], None] = lambda tokens: None
     closing: Callable[[], None] = lambda: None
+    beside: bool = False  # jobs run beside the event loop, which reads a reply as soon as it is there
     room: Callable[[], int] = lambda: 0  # how many messages more than the prefetch limit may be in hand
 
 

