@@ -1,6 +1,6 @@
 """Speaks kombu's delivery: hands a consumer what a fetch brought, in time, or not at all.
 
-1. What a fetch brought is stocked; while slots are free it is handed over, and more is asked for before nothing is left.
+1. What a fetch brought is stocked; while slots are free it is handed over. More is asked for before nothing is left.
 2. What waited longer than `hold` for a slot goes back, so that another worker can take it.
 3. What nobody can read goes to the dead letters, what came too early to the delayed ones.
 """
