@@ -16,7 +16,8 @@ from benchmarks.measure import Plan
 from benchmarks.outcome import Outcome, Ratio
 from benchmarks.servers import Server
 from celeriac import Celeriac
-from celeriac.history.copier import Copier, space_of, unhurried
+from celeriac.history.copier import Copier, space_of
+from celeriac.history.unhurried import unhurried
 from celeriac.job import Move
 from celeriac.store import batch, moves
 

@@ -194,6 +194,17 @@ def test_who_is_far_behind_in_the_journal_is_reset(
     assert audience.watch("/api/events", str(number)).hears(1)[0].kind == "reset"
 
 
+def test_who_watches_all_jobs_goes_on_behind_an_entry_that_makes_no_sense(context: Context, audience: Audience) -> None:
+    submit(context)
+    seat = audience.watch("/api/events", "0")
+    seat.hears(1)
+    context.client.xadd("celeriac:journal", {"x": "1"})
+    id = submit(context)
+
+    assert seat.hears(2)[-1].data["job"] == id
+    assert "reset" not in seat.kinds[1:]
+
+
 def test_a_client_that_does_not_keep_up_is_dropped_with_an_id_to_come_back_with(
     app: Flask, context: Context, hand: Hand, audience: Audience, monkeypatch: pytest.MonkeyPatch
 ) -> None:

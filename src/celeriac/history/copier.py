@@ -2,7 +2,8 @@
 
 1. `start` begins a thread in this process. Of all processes one holds the part `history` and copies.
 2. A step reads what comes after the cursor, then the records, and stores both in one transaction with the cursor.
-3. An entry that should be there and is not is a gap: it is noted, and what is missing is read from the live records.
+3. An entry that should be there and is not, or makes no sense, is a gap: it is noted, and what is missing is read from
+   the live records.
 4. Another birth means that Redis has lost its memory: what was unfinished is queued again.
 
 A process that dies anywhere leaves the cursor where the stored rows end. While SQL is away, the journal waits.
@@ -10,15 +11,14 @@ A process that dies anywhere leaves the cursor where the stored rows end. While 
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from celeriac.config import Settings
@@ -29,9 +29,11 @@ from celeriac.history.claims import claim
 from celeriac.history.copying import store
 from celeriac.history.cursor import Cursor, Superseded
 from celeriac.history.database import Database, url_of
+from celeriac.history.fitting import store_fitting
 from celeriac.history.grouping import jobs_of
 from celeriac.history.reconcile import Reconciler
 from celeriac.history.rows import RESULT_LIMIT
+from celeriac.history.unhurried import unhurried
 from celeriac.queue import native
 from celeriac.store import journal
 from celeriac.store.clients import RedisError
@@ -46,27 +48,11 @@ HOLD = 5.0  # seconds for which the part is ours without renewal
 TRY = 1.0  # seconds between two attempts to get it, and to say how it goes
 PRUNE = 3600.0  # seconds between two prunings
 PART = "history"
-ROOM = 50_000  # objects that a batch may make before the collector of garbage looks
 
 
 def space_of(settings: Settings) -> Space:
     """Return where the app's keys live."""
     return Space(settings.key_prefix, settings.lease, settings.max_losses, settings.retention)
-
-
-@contextmanager
-def unhurried() -> Iterator[None]:
-    """Let the collector of garbage look seldom: thousands of rows that are gone together in a moment would make it look
-    through the whole process, again and again."""
-    before = gc.get_threshold()
-    rare = (max(before[0], ROOM), *before[1:])
-    if before[0]:  # 0: somebody has turned it off
-        gc.set_threshold(*rare)
-    try:
-        yield
-    finally:
-        if before[0] and gc.get_threshold() == rare:
-            gc.set_threshold(*before)
 
 
 @dataclass(slots=True)
@@ -147,16 +133,16 @@ class Copier:
             self._turn(cursor)
             return True
         broken = not look.anchored or look.trimmed
-        if look.entries or broken:
+        if look.reached or broken:
             self._copy(cursor, look, broken)
         elif time.monotonic() - self._touched > HOLD:
             self._advance(cursor, cursor.entry)
-        busy = len(look.entries) < BATCH and self._mend(cursor)
-        if self._left and not look.entries:  # all that was there when they were found is copied
+        busy = not look.whole and self._mend(cursor)
+        if self._left and not look.reached:  # all that was there when they were found is copied
             journal.settled(self.client, self.space, self._left)
             self._left = []
         self._say()
-        return busy or len(look.entries) >= BATCH
+        return busy or look.whole
 
     # -- what a step needs ---------
 
@@ -202,19 +188,31 @@ class Copier:
             self._cursor = cursors.read(connection)[0]
 
     def _copy(self, cursor: Cursor, look: journal.Look, broken: bool) -> None:
-        # without entries, Redis is back at an earlier moment
-        reached = look.entries[-1].number if look.entries else min(look.last, cursor.entry)
+        reached = look.reached or min(look.last, cursor.entry)  # Redis is back at an earlier moment
         with self.database.write() as connection:
             cursors.advance(connection, cursor, reached, self.token)
+
+            def copy(entries: Sequence[journal.Entry]) -> list[str]:
+                return store(connection, cursor.no, jobs_of(entries), self._read)
+
+            kept, unfit = store_fitting(connection, look.entries, copy, attrgetter("job"))
+            lost = sorted([*look.unread, *(entry.number for entry in unfit)])
             if broken:
                 gaps.note(connection, cursor.no, cursor.entry, look.entries[0].number if look.entries else reached)
-                self._rebuild = None
-            kept = store(connection, cursor.no, jobs_of(look.entries), self._read)
+            if lost:
+                gaps.note(connection, cursor.no, lost[0] - 1, gaps.after(lost[-1]))
             self._cursor = cursors.read(connection)[0]
         self._touched = time.monotonic()
-        if broken:
-            logger.warning("The journal has a gap: the history is completed from the live records.")
+        if broken or lost:
+            self._tell_gap(lost)
         journal.copied(self.client, self.space, reached, int(time.time() * 1000), kept)
+
+    def _tell_gap(self, lost: Sequence[int]) -> None:
+        if self._rebuild is not None and self._rebuild.done:  # else it is looked for after that
+            self._rebuild = None
+        shown = ", ".join(map(journal.stream_id, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        why = f": {shown} cannot be read" if lost else ""
+        logger.warning("The journal has a gap%s: the history is completed from the live records.", why)
 
     def _read(self, ids: Sequence[str], told: bool) -> Mapping[str, journal.Detail]:
         if told:
@@ -234,6 +232,7 @@ class Copier:
             self._rebuild.step(self.database, self.client, self.space)
             return True
         if not cursor.settled or self._rebuild.pop_mended():
+            self._rebuild = None  # more may have been lost meanwhile
             Reconciler(self.database, self.client, self.space, self.celery).run(self._still)
             with self.database.read() as connection:
                 self._cursor = cursors.read(connection)[0]

@@ -13,10 +13,10 @@ from typing import Any
 from celeriac.history.copying import known_jobs
 from celeriac.history.database import Database
 from celeriac.history.filters import Filter, page_token, read_token
-from celeriac.history.grouping import DELETED
 from celeriac.history.pages import MOST, Page, find_rows, record_of
 from celeriac.history.schema import SHIFT
 from celeriac.store import journal, record
+from celeriac.store.journal import DELETED
 from celeriac.store.moves import Space
 from celeriac.store.record import Record
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, text, update
 from celeriac.history.copying import store_records
 from celeriac.history.cursor import clock
 from celeriac.history.database import Database
+from celeriac.history.fitting import store_fitting
 from celeriac.history.rows import RESULT_LIMIT
 from celeriac.history.schema import SHIFT, gaps
 from celeriac.store import journal
@@ -20,6 +21,11 @@ NOTED = (  # in the words that both kinds of database know
     "INSERT INTO celeriac_gaps (birth, after_entry, before_entry, noticed_at) VALUES (:birth, :after, :before, {now}) "
     "ON CONFLICT (birth, after_entry, before_entry) DO UPDATE SET noticed_at = excluded.noticed_at, rebuilt_at = NULL"
 )
+
+
+def after(number: int) -> int:
+    """Return the first number of the millisecond after an entry: what it told was done before."""
+    return ((number >> SHIFT) + 1) << SHIFT
 
 
 def note(connection: Connection, birth: int, after: int, before: int) -> None:
@@ -51,7 +57,12 @@ class Rebuild:
         self._place, ids = journal.scan(client, space, self._place)
         found = journal.details(client, space, ids, RESULT_LIMIT) if ids else {}
         with database.write() as connection:
-            store_records(connection, found, self.until)
+
+            def store(ids: Sequence[str]) -> list[str]:
+                store_records(connection, {id: found[id] for id in ids}, self.until)
+                return []
+
+            store_fitting(connection, list(found), store, str)
             if self._place == 0:
                 now = clock(connection)
                 closed = (

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from celeriac.job import TERMINAL, State
-from celeriac.store.journal import Detail, Entry
+from celeriac.store.journal import DELETED, Detail, Entry
 
-DELETED = "deleted"
 STEADY = frozenset((State.RUNNING, State.SUCCEEDED))  # whoever comes here keeps its arguments
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from celeriac.job import State
 from celeriac.store.connection import reachable
 from celeriac.store.moves import Space, ms
 from celeriac.store.replies import Client
@@ -31,6 +32,8 @@ ARGS = STEADY.index("args")
 READ = 200  # records of one move: Redis does nothing else for a millisecond
 SAID = 86400.0  # seconds for which what was said of the copying stays: after that there is no history
 TAIL = 60.0  # seconds that copied entries stay, for those who follow the journal
+DELETED = "deleted"  # what an entry tells, beside the states
+KNOWN = frozenset((*State, DELETED))
 
 
 class Entry(NamedTuple):
@@ -63,13 +66,17 @@ class Entry(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Look:
     """What there is after an entry. `anchored`: that entry is there; `last` is the newest of all, 0 without any;
-    `trimmed`: entries were thrown away before the oldest that is left."""
+    `trimmed`: entries were thrown away before the oldest that is left; `reached` is the last that was looked at, 0
+    without any, `whole` says that as many were as asked for; `unread` are those that make no sense to this release."""
 
     birth: str
     anchored: bool
     entries: Sequence[Entry]
     last: int
     trimmed: bool
+    reached: int
+    whole: bool
+    unread: Sequence[int]
 
 
 class Detail(NamedTuple):
@@ -90,7 +97,7 @@ class Detail(NamedTuple):
 def look(client: Client, space: Space, after: int, count: int) -> Look:
     """Return at most `count` entries after this number, all read at one moment."""
     key = f"{space.keys}journal"
-    start = _stream_id(after) if after else "-"
+    start = stream_id(after) if after else "-"
     asked = [
         ("GET", f"{space.keys}birth"),
         ("XRANGE", key, start, "+", "COUNT", count + 1),
@@ -100,9 +107,10 @@ def look(client: Client, space: Space, after: int, count: int) -> Look:
         birth, raw, newest = client.together(asked)
         trimmed = bool(raw) and not after and _is_trimmed(client, key)
     anchored = not after or bool(raw and _number(raw[0][0]) == after)
-    entries = [_entry(id, words) for id, words in (raw[1:] if after and anchored else raw)]
-    last = _number(newest[0][0]) if newest else 0
-    return Look((birth or b"").decode(), anchored, entries[:count], last, trimmed)
+    some = (raw[1:] if after and anchored else raw)[:count]
+    entries, unread = _entries(some)
+    last, reached = (_number(rows[-1][0]) if rows else 0 for rows in (newest, some))
+    return Look((birth or b"").decode(), anchored, entries, last, trimmed, reached, len(some) == count, unread)
 
 
 def tail(client: Client, space: Space, count: int) -> dict[str, str]:
@@ -110,11 +118,10 @@ def tail(client: Client, space: Space, count: int) -> dict[str, str]:
     key = f"{space.keys}journal"
     with reachable():
         after = int(client.hget(f"{space.keys}history", "copied") or 0)
-        asked = ("XREVRANGE", key, "+", f"({_stream_id(after)}" if after else "-", "COUNT", count)
+        asked = ("XREVRANGE", key, "+", f"({stream_id(after)}" if after else "-", "COUNT", count)
         (raw,) = client.together([asked])
     found: dict[str, str] = {}
-    for id, words in raw:
-        entry = _entry(id, words)
+    for entry in _entries(raw)[0]:
         found.setdefault(entry.job, entry.state)
     return found
 
@@ -143,7 +150,7 @@ def copied(client: Client, space: Space, number: int, now: int, ids: Sequence[st
     """
     keep = min(number, (now - ms(TAIL)) << SHIFT)
     with reachable():
-        client.xtrim(f"{space.keys}journal", minid=_stream_id(keep), approximate=True)
+        client.xtrim(f"{space.keys}journal", minid=stream_id(keep), approximate=True)
     settled(client, space, ids)
 
 
@@ -209,7 +216,7 @@ def noted(client: Client, space: Space) -> dict[str, str]:
         fields, holder, (seconds, micros) = pipe.execute()
         said = _texts(fields)
         after = int(said.get("copied", 0))
-        rest = client.xrange(f"{space.keys}journal", f"({_stream_id(after)}" if after else "-", "+", 1)
+        rest = client.xrange(f"{space.keys}journal", f"({stream_id(after)}" if after else "-", "+", 1)
     said |= {"holder": (holder or b"").decode(), "now": str(int(seconds) * 1000 + int(micros) // 1000)}
     return said | ({"waiting": str(_number(rest[0][0]) >> SHIFT)} if rest else {})
 
@@ -226,11 +233,31 @@ def _is_trimmed(client: Client, key: str) -> bool:
     return int(about.get("entries-added", 0)) > int(about["length"])
 
 
+def _entries(raw: Sequence[tuple[bytes, Sequence[bytes]]]) -> tuple[list[Entry], list[int]]:
+    """Return the entries, and the numbers of those that are damaged, or that another release wrote."""
+    try:
+        return [_entry(id, words) for id, words in raw], []
+    except (ValueError, IndexError):  # seldom: then one by one
+        pass
+    found, unread = [], []
+    for id, words in raw:
+        try:
+            found.append(_entry(id, words))
+        except (ValueError, IndexError):
+            unread.append(_number(id))
+    return found, unread
+
+
 def _entry(id: bytes, words: Sequence[bytes]) -> Entry:
-    """Read an entry: the values behind the names that `journal` of `lib.lua` writes, in its order."""
+    """Read an entry: the values behind the names that `journal` of `lib.lua` writes, in its order.
+
+    Raises ValueError or IndexError where it is none.
+    """
     _, job, _, facts, *note = words
     head, _, told = facts.partition(b"\n")
     state, seq, attempt, at = head.decode().split(" ")
+    if state not in KNOWN:
+        raise ValueError(state)
     return Entry(
         _number(id), job.decode(errors="replace"), state, int(seq), int(attempt) if attempt else None,
         int(at), note[1].decode(errors="replace") if note else "", told,
@@ -242,7 +269,7 @@ def _number(id: bytes) -> int:
     return (int(milliseconds) << SHIFT) + int(counter)
 
 
-def _stream_id(number: int) -> str:
+def stream_id(number: int) -> str:
     return f"{max(0, number) >> SHIFT}-{max(0, number) & ((1 << SHIFT) - 1)}"
 
 

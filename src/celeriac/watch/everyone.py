@@ -37,8 +37,8 @@ class Everyone:
             if number == UNREADABLE or not found.anchored or (number > found.last and found.last):
                 break
             entries += found.entries
-            number = found.entries[-1].number if found.entries else number
-            if len(found.entries) < PAGE:
+            number = found.reached or number
+            if not found.whole:
                 return number, self._events(entries)
         return found.last, [(Event.of("", found.last, Kind.RESET, everyone=True, state=None), "")]
 
