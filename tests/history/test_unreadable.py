@@ -1,4 +1,4 @@
-"""An entry of the journal that makes no sense costs nobody else anything: the history goes on and says what it lacks."""
+"""A journal entry that makes no sense costs nobody else anything; the history goes on and says what it lacks."""
 
 from __future__ import annotations
 
