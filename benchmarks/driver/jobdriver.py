@@ -118,7 +118,7 @@ class Session:
             while (await self.peer.results([handle]))[0] is None:
                 if time.monotonic() - start > 10:
                     return {"seconds": times, "missing": 1}
-                await asyncio.sleep(0.0002)
+                time.sleep(0.0002)  # an event loop's shortest sleep takes a millisecond
             times.append(time.monotonic() - start)
         return {"seconds": times, "missing": 0}
 
