@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from celeriac import queue
 from celeriac.config import Settings
 from celeriac.store.moves import Space
 from tests.article.running import eventually
+from tests.crash.proxy import Proxy
 
 Connect = Callable[..., Connection]
 
@@ -133,6 +135,27 @@ def test_a_closed_connection_gives_back_what_was_not_begun_in_its_order(connect:
     other = Reader(connect(), prefetch=10)
     until([other], lambda: len(other.got) == 5, "all five")
     assert other.bodies == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("waits", ["at its hand", "for a fetch"])
+def test_a_channel_closes_for_good_though_its_server_is_gone(broker_url: str, waits: str) -> None:
+    queue.install()
+    server = urlsplit(broker_url)
+    assert server.port
+    proxy = Proxy(server.port, hold=b"never sent" if waits == "at its hand" else b"*6\r\n")
+    try:
+        url = broker_url.replace(f":{server.port}/", f":{proxy.port}/")
+        connection = Connection(url, transport_options=queue.options(Settings(broker_url=url, publish_timeout=1)))
+        reader = Reader(connection)
+        for _ in range(3):
+            reader.turn()
+        channel = reader.consumer.channel
+        assert channel._in_poll
+    finally:
+        proxy.close()
+    connection.release()
+    assert channel.closed
+    connection.release()
 
 
 def test_a_message_taken_by_basic_get_is_leased_until_it_is_acknowledged(connect: Connect, client: redis.Redis) -> None:

@@ -64,7 +64,7 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
 
     @property
     def redis(self) -> Any:
-        """A client that sends keys as they are; our moves prefix them once, by hand."""
+        """A client that sends keys as they are; our moves prefix them."""
         if self._plain is None or self._plain.connection_pool is not self.pool:
             self._plain = clients.over(self.pool)
         return self._plain
@@ -288,7 +288,10 @@ class Channel(Publishing, Delivering, kombu_redis.Channel):
                 except (clients.RedisError, OSError) as error:
                     # leases run out by themselves, acknowledgements wait for the next connection
                     logger.warning("Closing a channel while Redis is away: %s", error)
-            super().close()
+            try:
+                super().close()
+            except self.connection_errors:  # the reply on its way does not come any more
+                super().close()
 
 
 class SentinelChannel(Channel, kombu_redis.SentinelChannel):
