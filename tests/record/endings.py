@@ -105,6 +105,12 @@ def ignores() -> None:
 
 
 @job
+def ignores_in_half_a_word() -> None:
+    """Say what UTF-8 cannot carry."""
+    raise Ignore("half of \ud83d")
+
+
+@job
 def rejects(ledger: str, requeue: bool) -> str:
     with Path(ledger).open("a+") as out:
         out.seek(0)

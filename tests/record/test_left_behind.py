@@ -8,7 +8,7 @@ import pytest
 from celery import chord
 
 from celeriac.job import Move, State
-from celeriac.store import clients, moves, record
+from celeriac.store import clients, dead, moves, record
 from celeriac.store.batch import Batch
 from celeriac.store.scripts import script
 from celeriac.store.wire import wired
@@ -76,19 +76,45 @@ def test_a_cancelled_job_that_is_asked_for_again_is_not_asked_to_stop(own: Desk)
 # -- ends that come together -------------------------------------------------------------------------------------
 
 
-def test_an_end_that_fails_keeps_its_lease_and_those_before_it_hold(own: Desk) -> None:
-    first, broken = (own.send("add", x=1, y=2) for _ in range(2))
-    tokens = [delivery.token for delivery in fetch(own, 2).deliveries]
-    own.client.copy(f"celeriac:job:{broken.id}", "aside")
-    own.client.set(f"celeriac:job:{broken.id}", "no record")
-    ends = [moves.Finish(id, Move.SUCCEED, int(fence)) for id, _, fence in (token.rpartition(":") for token in tokens)]
+def ends_of(desk: Desk, n: int) -> list[moves.Finish]:
+    """Submit n jobs, let a worker have them, and return what ends them well."""
+    for _ in range(n):
+        desk.send("add", x=1, y=2)
+    tokens = [delivery.token.rpartition(":") for delivery in fetch(desk, n).deliveries]
+    return [moves.Finish(id, Move.SUCCEED, int(fence)) for id, _, fence in tokens]
+
+
+@pytest.mark.parametrize("damage", ["no record", "no number"])
+def test_an_end_that_its_own_record_refuses_is_a_dead_letter_and_the_others_hold(own: Desk, damage: str) -> None:
+    ends = ends_of(own, 3)
+    first, broken, last = (end.id for end in ends)
+    if damage == "no record":
+        own.client.set(f"celeriac:job:{broken}", "no record")
+    else:
+        own.client.hset(f"celeriac:job:{broken}", "seq", "no number")
+    outcomes = Batch(ends=ends).write(wired(own.client), own.space)[2]
+
+    assert (outcomes[0], outcomes[1][0], outcomes[2]) == ("ok", "!", "ok")
+    assert (own.state(first), own.state(last)) == (State.SUCCEEDED, State.SUCCEEDED)
+    assert own.in_flight() == []
+    assert own.client.hgetall("celeriac:totals")[b"succeeded"] == b"2"
+    letter = dead.find(own.client, own.space, broken)
+    assert letter is not None
+    assert letter.reason == "its end cannot be written"
+    assert own.meta(broken)["status"] == "FAILURE"
+
+
+def test_ends_that_a_key_of_all_refuses_wait_until_it_is_mended(own: Desk) -> None:
+    ends = ends_of(own, 2)
+    own.client.rename("celeriac:journal", "aside")
+    own.client.set("celeriac:journal", "no stream")
     with pytest.raises(clients.ResponseError):
         Batch(ends=ends).write(wired(own.client), own.space)
-    own.client.rename("aside", f"celeriac:job:{broken.id}")
-    assert (own.state(first.id), own.state(broken.id)) == (State.SUCCEEDED, State.QUEUED)
-    assert own.in_flight() == [tokens[1]]
-    assert own.client.hgetall("celeriac:totals") == {b"succeeded": b"1"}
-    assert finish(own, tokens[1]) == "ok"
+    assert own.in_flight() == [end.token for end in ends]
+    assert dead.count(own.client, own.space) == 0
+    own.client.rename("aside", "celeriac:journal")
+    Batch(ends=ends).write(wired(own.client), own.space)
+    assert ([own.state(end.id) for end in ends], own.in_flight()) == ([State.SUCCEEDED] * 2, [])
 
 
 def test_two_ends_of_one_delivery_in_one_move_are_one(own: Desk) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from celeriac.store.clients import NoScriptError
 from celeriac.store.moves import Finish, Report, Space, ms, report_words, texts
-from celeriac.store.scripts import script
+from celeriac.store.scripts import Arg, script
 
 T = TypeVar("T")
 TOGETHER = 24  # reports or ends in one move: it holds up the server for a few milliseconds at most
@@ -26,6 +26,7 @@ class Batch:
     def write(self, client: Any, space: Space) -> tuple[list[str], list[str], list[str]]:
         """Return the verdict of each start, the tokens to stop, and the outcome of each end. Raises RedisError.
 
+        '!' and an error stand for what a job's own damaged keys refuse, "!<token> <error>" among the tokens.
         A server that forgot the scripts is taught them and asked again: nothing was written by then.
         """
         head = space.head()
@@ -34,16 +35,23 @@ class Batch:
             calls.append((script("report"), (*head, self.cap, *report_words(reports))))
         for ends in _pieces(self.ends):
             calls.append((script("finish"), (*head, *(word for end in ends for word in end.words()))))
+        commands = [move.command(*args) for move, args in calls]
         try:
-            replies = client.each([move.command(*args) for move, args in calls])
+            replies = client.each(commands)
         except NoScriptError:
             for name in ("start", "report", "finish"):
                 client.execute_command("SCRIPT LOAD", script(name).source)
-            replies = client.each([move.command(*args) for move, args in calls])
+            replies = client.each(commands)
+        except UnicodeEncodeError:  # half a surrogate pair in some text; nothing was sent
+            replies = client.each([tuple(map(_sendable, command)) for command in commands])
         n = len(self.starts)
         m = n + len(list(_pieces(self.reports)))
         stopped, outcomes = ([text for reply in part for text in texts(reply)] for part in (replies[n:m], replies[m:]))
         return texts(replies[:n]), stopped, outcomes
+
+
+def _sendable(word: Arg) -> Arg:
+    return word.encode(errors="replace") if isinstance(word, str) else word
 
 
 def _pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:

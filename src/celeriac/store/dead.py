@@ -104,9 +104,11 @@ def _letters(client: Client, space: Space, places: Sequence[tuple[int, str]]) ->
     pipe.hmget(f"{space.keys}dead:messages", [id for _, id in places])
     for _, id in places:
         pipe.hget(f"{space.keys}job:{id}", "task")
-    values, *tasks = pipe.execute()
+    values, *tasks = pipe.execute(raise_on_error=False)  # a damaged record has no task to tell
+    if isinstance(values, Exception):
+        raise values
     return [
-        _letter(id, at, value, task)
+        _letter(id, at, value, b"" if isinstance(task, Exception) else task)
         for (at, id), value, task in zip(places, values, tasks, strict=True)
         if value is not None
     ]

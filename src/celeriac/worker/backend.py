@@ -208,7 +208,7 @@ class RecordMixin(MetaMixin):
             task_id, move, int(fence or 0), meta, 0.0, worker, error, reason, bool(token) and not awaited, store
         )
         outcome = self.writer.end(end, token, at_once=awaited or not token)
-        if outcome in ("done", "late") and ending == task_id:
+        if (outcome in ("done", "late") or outcome.startswith("!")) and ending == task_id:
             raise Refused(outcome)
 
 

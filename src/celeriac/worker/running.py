@@ -43,7 +43,7 @@ class Running:
             return ""
         return json.dumps({
             "status": "STARTED", "result": {"pid": os.getpid(), "hostname": self.worker}, "traceback": None,
-            "children": [], "date_done": None, "task_id": self.token.rpartition(":")[0],
+            "children": [], "date_done": None, "task_id": self.id,
         })  # fmt: skip
 
     def report(self) -> moves.Report:
@@ -51,6 +51,10 @@ class Running:
         report = moves.Report(self.token, self.progress, self.progress_meta, self.lines, self.dropped)
         self.progress, self.progress_meta, self.lines, self.dropped, self.writing = "", "", [], 0, True
         return report
+
+    @property
+    def id(self) -> str:
+        return self.token.rpartition(":")[0]
 
     @property
     def silent(self) -> bool:

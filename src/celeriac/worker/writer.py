@@ -7,6 +7,7 @@
 4. The replies tell which jobs were asked to stop, or are not ours any more: `check` raises in them.
 
 While Redis is away everything waits here: ends are kept until they are written, log lines are dropped beyond a bound.
+What it refuses for the keys of one job alone comes back as '!' and a reason: that is told, and does not wait.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class Writer:
             verdict = self._insist(
                 lambda: moves.start(self.client, self.space, token, worker, 0.0, running.meta(), once)
             )
-            if verdict != "ok":
+            if verdict.startswith("!"):
+                logger.error("The start of job %s cannot be written: %s", running.id, verdict[1:])
+            elif verdict != "ok":
                 raise JobCancelled("The job was cancelled." if verdict == "cancelled" else "The lease ran out.")
             running.started = True
         with self._wake:
@@ -98,7 +101,8 @@ class Writer:
     def end(self, end: moves.Finish, token: str, at_once: bool = False) -> str:
         """Write the end of an attempt: result, record and acknowledgement in one move.
 
-        Returns `ok`, `done` (it had ended before) or `late`; '' when it is written soon, unless `at_once`.
+        Returns `ok`, `done` (it had ended before), `late`, or '!' and why it cannot be written, and is a dead letter;
+        '' when it is written soon, unless `at_once`.
         """
         now = time.monotonic()
         with self._wake:
@@ -255,15 +259,17 @@ class Writer:
                 raise
         for (running, _), verdict in zip(starts, verdicts, strict=True):
             running.started = True
-            if verdict != "ok":
+            if verdict.startswith("!"):
+                logger.error("The start of job %s cannot be written: %s", running.id, verdict[1:])
+            elif verdict != "ok":
                 running.stop = running.stop or ("cancelled" if verdict == "cancelled" else "lease lost")
         for token in stopped:
-            self.stop(token, "cancelled")
+            if token.startswith("!"):
+                logger.error("What a job said cannot be written: %s", token[1:])
+            else:
+                self.stop(token, "cancelled")
         for (_, end), outcome in zip(ends, outcomes, strict=True):
-            if outcome == "late":
-                logger.warning(
-                    "The result of job %s came too late: it is another worker's by now, or forgotten.", end.id
-                )
+            _tell_refused(end, outcome)
         return outcomes
 
     def _keep(self, fresh: list[Running], reports: list[moves.Report]) -> None:
@@ -275,3 +281,10 @@ class Writer:
                 running.dropped += report.dropped + over
                 if not running.progress:
                     running.progress, running.progress_meta = report.progress, report.meta
+
+
+def _tell_refused(end: moves.Finish, outcome: str) -> None:
+    if outcome == "late":
+        logger.warning("The result of job %s came too late: it is another worker's by now, or forgotten.", end.id)
+    elif outcome.startswith("!"):
+        logger.error("The end of job %s cannot be written, it is a dead letter: %s", end.id, outcome[1:])

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- The ends of attempts, one after the other: Celery's result, the record, the journal and the acknowledgement of each, in
 -- one move. A second terminal state and a late attempt are refused and counted. What ends wait for is looked up at once,
--- and leases end together, after the records: an end that fails half-way keeps its lease, and those before it hold.
+-- and leases end together, after the records. An end that fails for what its own keys hold is a dead letter, and the others
+-- go on; where keys of all are at fault it keeps its lease, those before it hold, and the rest waits.
 -- ARGV, for each end: id, fence (0 unknown), move (of job.py), Celery's meta, started (ms before now), worker,
 --       error (JSON, '' none), reason, 1 if the message is acknowledged | 0, 1 if Celery's result is stored | 0
--- Reply, for each: 'ok' | 'done' (already terminal) | 'late'
+-- Reply, for each: 'ok' | 'done' (already terminal) | 'late' | '!<error>' (it cannot be written)
 local now = time()
 local carried = call('EXISTS', P .. 'history') * CARRIED
 local tokens, leases, over, totals = {}, {}, {}, {}
@@ -100,17 +101,38 @@ local function end_attempt(at)
   return 'ok'
 end
 
-local outcomes, done = {}, 0
-local whole, failure = pcall(function()
-  for at = 1, #ARGV - 5, 10 do
-    outcomes[#outcomes + 1] = end_attempt(at)
-    done = #over
+-- An end that the server refuses for what its own job's keys hold: its message goes to the dead letters.
+local UNWRITTEN = 'its end cannot be written'
+local function set_aside(at)
+  local id, fence, token = A(at), N(at + 1), A(at) .. ':' .. A(at + 1)
+  local value = call('HGET', P .. 'inflight:messages', token)
+  if not settle(token) or not value or TERMINAL[redis.pcall('HGET', record(id), 'state')] then return end
+  bury(id, value, now, UNWRITTEN)
+  store_end(id, 'lost', UNWRITTEN)
+  if not pcall(close, id, 'lost', now, UNWRITTEN, fence) then
+    redis.pcall('HSET', record(id), 'state', 'lost', 'finished_at', int(now), 'reason', UNWRITTEN)
   end
-end)
-if done > 0 then
-  call('HDEL', P .. 'inflight:messages', unpack(over, 1, done))
-  call('ZREM', P .. 'inflight', unpack(over, 1, done))
+end
+
+local outcomes, failure = {}, nil
+for at = 1, #ARGV - 5, 10 do
+  local done = #over
+  local whole, outcome = pcall(end_attempt, at)
+  if not whole then
+    over[done + 1] = nil
+    if not is_own_fault() then
+      failure = outcome
+      break
+    end
+    set_aside(at)
+    outcome = '!' .. why_of(outcome)
+  end
+  outcomes[#outcomes + 1] = outcome
+end
+if #over > 0 then
+  call('HDEL', P .. 'inflight:messages', unpack(over))
+  call('ZREM', P .. 'inflight', unpack(over))
 end
 for state, n in pairs(totals) do call('HINCRBY', P .. 'totals', state, n) end
-if not whole then return type(failure) == 'table' and failure or redis.error_reply(tostring(failure)) end
+if failure then return redis.error_reply(why_of(failure)) end
 return outcomes

@@ -18,6 +18,18 @@ local function int(n) return string.format('%.0f', n) end
 local function record(id) return P .. 'job:' .. id end
 local function count(what, n) call('HINCRBY', P .. 'stats', what, n or 1) end
 
+-- A move that fails for what one job's keys hold must not keep others waiting; what all share is for somebody to mend.
+local function is_own_fault()
+  local shared = { journal = 'stream', outbox = 'list', totals = 'hash', stats = 'hash', unfinished = 'hash', bodies = 'hash',
+    inflight = 'zset', ['inflight:messages'] = 'hash', dead = 'zset', ['dead:messages'] = 'hash' }
+  for key, kind in pairs(shared) do
+    local found = call('TYPE', P .. key).ok
+    if found ~= 'none' and found ~= kind then return false end
+  end
+  return true
+end
+local function why_of(failure) return type(failure) == 'table' and failure.err or tostring(failure) end
+
 -- A token names one delivery: "<job id>:<fence>". Each fetch raises the fence, so an old token never matches again.
 local function split(token)
   local id, fence = token:match('^(.*):(%d+)$')
@@ -323,7 +335,11 @@ local function put_back(token, now, why, place)
   call('HDEL', P .. 'inflight:messages', token)
   local queue, key, raw = unpack_message(value)
   local rec = record(id)
-  local r = call('HMGET', rec, 'state', 'started', 'fence', 'cancel', 'retries', 'tag', 'former', 'once', 'body')
+  local r = redis.pcall('HMGET', rec, 'state', 'started', 'fence', 'cancel', 'retries', 'tag', 'former', 'once', 'body')
+  if r.err then -- it is no record: nobody could ever end such a job
+    bury(id, value, now, 'its record is damaged')
+    return raw
+  end
   if r[1] and tonumber(r[3] or 0) ~= fence then count('dropped') return nil end
   if r[1] and TERMINAL[r[1]] then -- unacknowledged, for others wait: who fetches it drops it and tells them
     call('RPUSH', key, raw)
@@ -368,7 +384,7 @@ local function promote(now)
     if value then
       local queue, key, raw = unpack_message(value)
       local id = split(member)
-      local r = call('HMGET', record(id), 'state', 'tag')
+      local r = redis.pcall('HMGET', record(id), 'state', 'tag') -- without an answer, whoever fetches it judges
       local state = r[1]
       if left_behind(raw, r[2]) then
         count('dropped')
@@ -418,7 +434,7 @@ local function acknowledged(token)
   local value = call('HGET', P .. 'inflight:messages', token)
   local held, id, fence = settle(token), split(token)
   if not held or not fence or not value then return held end
-  local r = call('HMGET', record(id), 'state', 'tag')
+  local r = redis.pcall('HMGET', record(id), 'state', 'tag')
   if r[1] and not TERMINAL[r[1]] and r[2] and not left_behind(value, r[2]) then -- no retry of it is published
     call('HSET', record(id), 'acked', fence)
     call('PEXPIRE', record(id), KEEP * 7)

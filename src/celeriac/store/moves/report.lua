@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- What a running job said since the last report. One call may report for several jobs.
 -- ARGV: cap of the log, then for each job: token, progress (JSON, '' none), Celery's meta ('' none), dropped, n, line × n
--- Reply: {token of a job that was asked to stop, …}; reports of late attempts are refused and counted.
+-- Reply: {token of a job that was asked to stop | '!<token> <error>' (it cannot be written), …}; reports of late attempts are
+-- refused and counted.
 local now = time()
 local STEPS = 64
 local cap, i, stop = N(1), 2, {}
-while A(i) do
-  local token, progress, meta, dropped, n = A(i), A(i + 1), A(i + 2), N(i + 3), N(i + 4)
+
+local function say(token, progress, meta, dropped, n)
   local id, fence = split(token)
   local rec = record(id)
   local r = call('HMGET', rec, 'state', 'fence', 'cancel', 'retried')
@@ -41,6 +42,15 @@ while A(i) do
     if dropped > 0 then call('HINCRBY', rec, 'dropped', dropped) end
     if n > 0 or dropped > 0 or progress ~= '' then call('PUBLISH', P .. 'wake:' .. id, '') end
     if r[3] then stop[#stop + 1] = token end
+  end
+end
+
+while A(i) do
+  local n = N(i + 4)
+  local whole, failure = pcall(say, A(i), A(i + 1), A(i + 2), N(i + 3), n)
+  if not whole then
+    if not is_own_fault() then return redis.error_reply(why_of(failure)) end
+    stop[#stop + 1] = '!' .. A(i) .. ' ' .. why_of(failure)
   end
   i = i + 5 + n
 end

@@ -29,10 +29,10 @@ for i = 4, #ARGV - 5 do
   if call('ZADD', P .. 'inflight', 'XX', 'CH', expiry, token) == 0 and not call('ZSCORE', P .. 'inflight', token) then
     gone[#gone + 1] = token
     local id, fence = split(token)
-    local r = call('HMGET', record(id), 'state', 'fence', 'retried')
+    local r = redis.pcall('HMGET', record(id), 'state', 'fence', 'retried') -- a damaged record costs no lease of others
     local ours = tonumber(r[2] or 0) == fence and TERMINAL[r[1]] or handed_over(r[3], fence)
     if ours then ended[#ended + 1] = token end
-  elseif call('HEXISTS', record((split(token))), 'cancel') == 1 then
+  elseif redis.pcall('HEXISTS', record((split(token))), 'cancel') == 1 then
     cancel[#cancel + 1] = token
   end
 end
