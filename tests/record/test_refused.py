@@ -12,7 +12,6 @@ from celery.exceptions import TaskRevokedError
 
 from celeriac.job import State
 from celeriac.store import dead, moves
-from tests.record.conftest import Lanes
 from tests.record.desk import Desk, eventually
 from tests.record.steps import LISTS, fetch, ready, take
 
