@@ -77,7 +77,7 @@ def test_a_damaged_record_costs_no_other_job_its_lease_or_its_turn(own: Desk) ->
     held = [delivery.token for delivery in fetch(own, 2).deliveries]
     for id in (jobs[0].id, early.id):
         own.client.set(f"celeriac:job:{id}", "no record")
-    own.client.zadd("celeriac:inflight", {token: 1 for token in held})
+    own.client.zadd("celeriac:inflight", dict.fromkeys(held, 1))
     eventually(lambda: own.now() > own.client.zrange("celeriac:delayed", 0, -1, withscores=True)[0][1], "it is due")
     tended = moves.tend(own.client, own.space, held, "w")
 

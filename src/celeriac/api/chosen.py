@@ -14,14 +14,14 @@ from celeriac import history
 from celeriac.api.door import caller
 from celeriac.api.parts import context
 from celeriac.auth.caller import Scope
-from celeriac.errors import Forbidden, HistoryOff, HistoryUnavailable, HistoryUnfit
+from celeriac.errors import Forbidden, HistoryDamaged, HistoryOff, HistoryUnavailable, HistoryUnfit
 from celeriac.job import State
 
 if TYPE_CHECKING:
     from celeriac.history.filters import Filter
     from celeriac.history.house import History
 
-OF_THE_HISTORY = (HistoryOff, HistoryUnavailable, HistoryUnfit)
+OF_THE_HISTORY = (HistoryOff, HistoryUnavailable, HistoryDamaged, HistoryUnfit)
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 

@@ -15,7 +15,7 @@ from celeriac.api.answers import answer
 from celeriac.api.contract import Table
 from celeriac.api.parts import context
 from celeriac.auth.caller import Scope
-from celeriac.errors import ExpiredJob, HistoryUnavailable, UnknownJob
+from celeriac.errors import ExpiredJob, HistoryDamaged, HistoryUnavailable, UnknownJob
 from celeriac.job import State
 from celeriac.registry.openapi import Answer, Route
 from celeriac.store import since
@@ -23,7 +23,7 @@ from celeriac.store.record import Record
 
 table = Table("jobs")
 
-GONE = (UnknownJob, ExpiredJob, HistoryUnavailable)
+GONE = (UnknownJob, ExpiredJob, HistoryUnavailable, HistoryDamaged)
 
 
 class Happened(BaseModel):

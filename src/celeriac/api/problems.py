@@ -41,7 +41,7 @@ def _of_sql(error: HistoryError) -> HistoryError:
     if who is not None and who.may(Scope.OPERATE):
         return error
     logger.warning("The history was asked for, and did not answer: %s", error)
-    return type(error)("The history cannot be looked into at this moment.", "Jobs run all the same. Try again soon.")
+    return type(error)("The history cannot be looked into at this moment.", "Jobs run all the same. Try again later.")
 
 
 def of_http(error: HTTPException) -> Response | HTTPException:

@@ -9,6 +9,7 @@ CeleriacError
 │   └── QueueFull            the queue is at its limit; nothing was queued
 ├── HistoryError         the SQL of the history cannot be used
 │   ├── HistoryUnavailable   it does not answer; the queue goes on, and it catches up afterwards
+│   │   └── HistoryDamaged       its file is no database any more
 │   ├── HistoryUnfit         it answers, but its tables are missing, old, or another app's
 │   └── HistoryOff           there is none: it is turned off
 ├── UnknownJob           no job was ever submitted under this id
@@ -98,6 +99,13 @@ class HistoryUnavailable(HistoryError):
 
     title = "History unavailable"
     retry_after = 5
+
+
+class HistoryDamaged(HistoryUnavailable):
+    """The file of the history is no database any more, or not all of it."""
+
+    title = "History damaged"
+    retry_after = 0
 
 
 class HistoryUnfit(HistoryError):

@@ -7,6 +7,7 @@ PostgreSQL: psycopg 3, bounded waiting. Nothing is opened before the first use; 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from celeriac.config import Settings
-from celeriac.errors import HistoryError, HistoryUnavailable, HistoryUnfit
+from celeriac.errors import HistoryDamaged, HistoryError, HistoryUnavailable, HistoryUnfit
 
 FILE = "history.db"
 PATIENCE = 5.0  # seconds for a lock, and for a connection
 QUERY_LIMIT = 30.0  # seconds for one statement on PostgreSQL
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 PRAGMAS = (
     "auto_vacuum = INCREMENTAL",  # takes effect in an empty file alone
@@ -133,6 +135,9 @@ def _told(database: Database) -> Iterator[None]:
     except HistoryError:
         raise
     except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+            database.dispose()  # who moves the file away need not start anew those who have it open
+            raise _damaged(database, error) from error
         if _lacks_tables(error):
             raise HistoryUnfit(
                 f"The history's tables in {database} are missing or old.", "Run `flask jobs db upgrade`."
@@ -147,6 +152,14 @@ def _told(database: Database) -> Iterator[None]:
 def _unavailable(database: Database, error: Exception) -> HistoryUnavailable:
     why = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
     return HistoryUnavailable(f"The history in {database} cannot be used: {why[0][:200]}.", "Look after the database.")
+
+
+def _damaged(database: Database, error: DBAPIError) -> HistoryDamaged:
+    file = database.url.database
+    return HistoryDamaged(
+        f"The history in {file} is damaged: {error.orig}.",
+        f"Move it away with {file}-wal and {file}-shm. A new one is made at once, of the jobs that Redis has.",
+    )
 
 
 def _lacks_tables(error: DBAPIError) -> bool:
