@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from celeriac.history import copying, grouping, migrate
-from celeriac.store import journal
+from celeriac.history import copying, grouping, migrate, waiting
+from celeriac.history.waiting import Waiting
+from celeriac.store import journal, moves
 from tests.history.conftest import House
 
 
@@ -92,7 +93,7 @@ def test_what_an_entry_tells_of_the_past_does_not_overwrite_what_the_row_knows(h
     house.copy()
     with house.database.write() as connection:
         late = grouping.jobs_of([running, succeeded])
-        copying.store(connection, 1, late, house.copier._read)
+        copying.store(connection, 1, late, house.copier._read, Waiting())
 
     assert house.state(id) == "queued"
     assert house.rows("SELECT args FROM celeriac_jobs") == [('[["bob"], {}]',)]
@@ -119,7 +120,7 @@ def test_a_submission_tells_the_journal_what_its_record_says(house: House, optio
     house.copy()
     id = house.submit("mail.send", "alice\x1f\n\u0000", **options)
     (entry,) = journal.look(house.client, house.space, 0, 10).entries
-    read = journal.details(house.client, house.space, [id], 0)[id]
+    read = journal.details(house.client, house.space, [id], 0, journal.STEADY)[id]
     told = entry.submission()
     assert told is not None
     assert [value or "" for value in told.values] == [value or "" for value in read.values]
@@ -132,3 +133,32 @@ def test_a_large_submission_is_read_from_its_record(house: House) -> None:
     assert entry.submission() is None
     house.copy()
     assert len(house.rows("SELECT args FROM celeriac_jobs")[0][0]) > 600
+
+
+def test_a_row_changes_in_the_end_whether_it_is_remembered_or_looked_up(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOST", 2)
+    house.copy()
+    ids = [house.submit("mail.send", f"user{i}") for i in range(4)]
+    house.copy()
+    for delivery in house.fetch():
+        moves.start(house.client, house.space, delivery.token, "worker@test", 0.0, "")
+        house.finish(delivery.token)
+    house.copy()
+
+    assert [house.states(id) for id in ids] == [["queued", "running", "succeeded"]] * 4
+
+
+def test_a_job_that_was_deleted_while_its_row_is_remembered_begins_anew(house: House) -> None:
+    house.copy()
+    id = house.submit("mail.send", "alice")
+    house.copy()
+    ((n,),) = house.rows("SELECT n FROM celeriac_jobs")
+    with house.database.write() as connection:
+        copying.forget(connection, [n])
+    house.client.delete(f"{house.space.keys}job:{id}")
+    house.submit("mail.send", "bob", task_id=id)
+    house.copy()
+
+    assert house.rows("SELECT args FROM celeriac_jobs") == [('[["bob"], {}]',)]

@@ -32,8 +32,9 @@ from celeriac.history.database import Database, url_of
 from celeriac.history.fitting import store_fitting
 from celeriac.history.grouping import jobs_of
 from celeriac.history.reconcile import Reconciler
-from celeriac.history.rows import RESULT_LIMIT
+from celeriac.history.rows import RESULT_LIMIT, Row
 from celeriac.history.unhurried import unhurried
+from celeriac.history.waiting import Waiting
 from celeriac.queue import native
 from celeriac.store import journal
 from celeriac.store.clients import RedisError
@@ -74,6 +75,7 @@ class Copier:
     _pruned: float = 0.0
     _rebuild: gaps.Rebuild | None = None
     _left: list[str] = field(default_factory=list)
+    _waiting: Waiting = field(default_factory=Waiting)
     _error: str = ""
     _pause: float = PACE
 
@@ -138,6 +140,8 @@ class Copier:
         elif time.monotonic() - self._touched > HOLD:
             self._advance(cursor, cursor.entry)
         busy = not look.whole and self._mend(cursor)
+        if busy:  # it may have changed rows
+            self._waiting.forget()
         if self._left and not look.reached:  # all that was there when they were found is copied
             journal.settled(self.client, self.space, self._left)
             self._left = []
@@ -154,8 +158,7 @@ class Copier:
 
     @property
     def database(self) -> Database:
-        if self._database is None:
-            self._database = Database(url_of(self.settings))
+        self._database = self._database or Database(url_of(self.settings))
         return self._database
 
     @property
@@ -166,10 +169,11 @@ class Copier:
         now = time.monotonic()
         if self._holds_until - now > HOLD - TRY:
             return True
+        lapsed = now > self._holds_until  # then another one may have copied
         mine = journal.hold(self.client, self.space, PART, self.token, HOLD)
-        self._holds_until = now + HOLD if mine else 0.0
-        if not mine:
+        if lapsed or not mine:
             self._forget()
+        self._holds_until = now + HOLD if mine else 0.0
         return mine
 
     def _begin(self) -> Cursor:
@@ -189,11 +193,14 @@ class Copier:
 
     def _copy(self, cursor: Cursor, look: journal.Look, broken: bool) -> None:
         reached = look.reached or min(look.last, cursor.entry)  # Redis is back at an earlier moment
+        new: list[list[Row]] = []  # of a batch in pieces a later one may change what an earlier one wrote
         with self.database.write() as connection:
             cursors.advance(connection, cursor, reached, self.token)
 
             def copy(entries: Sequence[journal.Entry]) -> list[str]:
-                return store(connection, cursor.no, jobs_of(entries), self._read)
+                done, rows = store(connection, cursor.no, jobs_of(entries), self._read, self._waiting)
+                new.append(rows)
+                return done
 
             kept, unfit = store_fitting(connection, look.entries, copy, attrgetter("job"))
             lost = sorted([*look.unread, *(entry.number for entry in unfit)])
@@ -202,6 +209,7 @@ class Copier:
             if lost:
                 gaps.note(connection, cursor.no, lost[0] - 1, gaps.after(lost[-1]))
             self._cursor = cursors.read(connection)[0]
+        self._waiting.keep(new[0] if len(new) == 1 else ())
         self._touched = time.monotonic()
         if broken or lost:
             self._tell_gap(lost)
@@ -210,14 +218,11 @@ class Copier:
     def _tell_gap(self, lost: Sequence[int]) -> None:
         if self._rebuild is not None and self._rebuild.done:  # else it is looked for after that
             self._rebuild = None
-        shown = ", ".join(map(journal.stream_id, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
-        why = f": {shown} cannot be read" if lost else ""
-        logger.warning("The journal has a gap%s: the history is completed from the live records.", why)
+        logger.warning("The journal has a gap%s: the history is completed from the live records.", gaps.why(lost))
 
     def _read(self, ids: Sequence[str], told: bool) -> Mapping[str, journal.Detail]:
-        if told:
-            return journal.details(self.client, self.space, ids, 0, journal.STEADY)
-        return journal.details(self.client, self.space, ids, RESULT_LIMIT)
+        limit, names = (0, journal.STEADY) if told else (RESULT_LIMIT, journal.FIELDS)
+        return journal.details(self.client, self.space, ids, limit, names)
 
     def _advance(self, cursor: Cursor, entry: int) -> None:
         with self.database.write() as connection:
@@ -287,6 +292,7 @@ class Copier:
 
     def _forget(self) -> None:
         self._holds_until, self._cursor, self._rebuild = 0.0, None, None
+        self._waiting.forget()
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds

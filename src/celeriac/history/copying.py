@@ -19,8 +19,11 @@ from celeriac.history.grouping import Job, Known
 from celeriac.history.rows import (
     Moved,
     Row,
+    Told,
+    cleaned,
     created_at,
     is_known,
+    is_steady,
     row_moved,
     row_of,
     row_told,
@@ -30,6 +33,7 @@ from celeriac.history.rows import (
     trail_of,
 )
 from celeriac.history.schema import SHIFT, jobs, transitions
+from celeriac.history.waiting import Waiting
 from celeriac.history.words import words_of
 from celeriac.job import TERMINAL
 from celeriac.store.journal import Detail
@@ -55,9 +59,11 @@ class Closed(NamedTuple):
 
 @dataclass(slots=True)
 class Writes:
-    """The rows of one batch, table by table; `trails` are (key, transitions) of rows that change in nothing else."""
+    """The rows of one batch, table by table; `trails` are (key, transitions) of rows that change in nothing else,
+    `waiting` those of new jobs that have not ended."""
 
     rows: list[Row] = field(default_factory=list)
+    waiting: list[Row] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     trails: list[tuple[int, str]] = field(default_factory=list)
@@ -67,9 +73,15 @@ class Writes:
     counts: Counts = field(default_factory=Counts)
 
 
-def store(connection: Connection, birth: int, batch: Mapping[str, Job], read: Read) -> list[str]:
-    """Write a batch of entries with the records as they are now; return the jobs whose message was needed for that."""
-    known = known_jobs(connection, batch)
+def store(
+    connection: Connection, birth: int, batch: Mapping[str, Job], read: Read, waiting: Waiting
+) -> tuple[list[str], list[Row]]:
+    """Write a batch of entries with the records as they are now.
+
+    Returns the jobs whose message was needed for that, and the new rows to keep as `waiting` once this is committed.
+    """
+    known = waiting.take(batch)
+    known |= known_jobs(connection, [id for id in batch if id not in known])
     writes = Writes(gone=[known.pop(job.id).n for job in batch.values() if job.deleted and job.id in known])
     present = [job for job in batch.values() if job.entries]
     details = _details(present, known, read)
@@ -78,7 +90,7 @@ def store(connection: Connection, birth: int, batch: Mapping[str, Job], read: Re
     for job in present:
         _add_job(writes, birth, job, details.get(job.id), known.get(job.id), keys)
     write(connection, writes)
-    return [id for id, detail in details.items() if detail.message]
+    return [id for id, detail in details.items() if detail.message], writes.waiting
 
 
 def _details(present: Sequence[Job], known: Mapping[str, Known], read: Read) -> dict[str, Detail]:
@@ -98,15 +110,15 @@ def _details(present: Sequence[Job], known: Mapping[str, Known], read: Read) -> 
             told.append(job.id)
         else:
             untold.append(job.id)
-    found.update(read(told, True))
-    found.update(read(untold, False))
+    found.update(cleaned(read(told, True)))
+    found.update(cleaned(read(untold, False)))
     return found
 
 
 def store_records(connection: Connection, details: Mapping[str, Detail], until: int) -> None:
     """Write records as they are, where the entries before `until` (ms) are missing: later ones are still to come, and
     tell and count what they tell."""
-    alive = {id: detail for id, detail in details.items() if is_known(detail)}
+    alive = {id: detail for id, detail in cleaned(details).items() if is_known(detail)}
     known = known_jobs(connection, alive)
     missing = {id: created_at(detail, until) for id, detail in alive.items() if id not in known}
     keys = _new_keys(connection, {id: created for id, created in missing.items() if created <= until})
@@ -145,11 +157,13 @@ def _add_new(writes: Writes, n: int, job: Job, detail: Detail, trail: str) -> Ro
     last = job.entries[-1]
     if not is_known(detail):
         row = row_without_record(n, job.id, last, trail)
-    elif job.has_passed():
-        row = row_told(n, job.id, detail, last, told_of(last), trail)
+    elif is_steady(detail):
+        row = row_told(n, job.id, detail, last, told_of(last) if job.has_passed() else Told(), trail)
     else:
         row = row_of(n, job.id, detail, trail)
     _add_row(writes, row, new=True)
+    if row.state not in TERMINAL:
+        writes.waiting.append(row)
     return row
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from celeriac.history import bulk
-from celeriac.history.rows import bin_of
+from celeriac.history.rows import Times, bin_of
 from celeriac.history.schema import buckets, timings
 
 WIDTHS = (60, 3600, 21600)  # seconds of a bucket, each a multiple of the one before: a month is read by the longest
 MINUTE = 1000 * WIDTHS[0]  # ms
-NO_TIMES: Mapping[str, int] = {}
+NO_TIMES: Times = (None, None)
 SUBMITTED = "submitted"  # counted beside the states in which jobs end
 
 
@@ -25,12 +24,15 @@ class Counts:
     states: list[tuple[int, str, str, str]] = field(default_factory=list)
     times: list[tuple[int, str, str, str, int]] = field(default_factory=list)
 
-    def add(self, at: int, task: str, queue: str, state: str, times: Mapping[str, int] = NO_TIMES) -> None:
+    def add(self, at: int, task: str, queue: str, state: str, times: Times = NO_TIMES) -> None:
         """Count a job that was submitted or that ended at this time (ms), and how long that took."""
         minute = at // MINUTE * WIDTHS[0]
         self.states.append((minute, task, queue, state))
-        for kind in times:
-            self.times.append((minute, task, queue, kind, times[kind]))
+        run, wait = times
+        if run is not None:
+            self.times.append((minute, task, queue, "run", run))
+        if wait is not None:
+            self.times.append((minute, task, queue, "wait", wait))
 
 
 def write(connection: Connection, counts: Counts) -> None:

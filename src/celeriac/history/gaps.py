@@ -28,6 +28,12 @@ def after(number: int) -> int:
     return ((number >> SHIFT) + 1) << SHIFT
 
 
+def why(unread: Sequence[int]) -> str:
+    """Return what to say of the entries that could not be read."""
+    more = f" and {len(unread) - 5} more" if len(unread) > 5 else ""
+    return f": {', '.join(map(journal.stream_id, unread[:5]))}{more} cannot be read" if unread else ""
+
+
 def note(connection: Connection, birth: int, after: int, before: int) -> None:
     """Note that what happened between two entries is missing."""
     statement = text(NOTED.format(now=clock(connection)))

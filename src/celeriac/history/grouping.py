@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from celeriac.job import TERMINAL, State
@@ -32,7 +32,7 @@ class Job:
     """What a batch says of one job: its entries since it was last deleted, and whether it was."""
 
     id: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry]
     deleted: bool = False
 
     def is_told(self, known: Known) -> bool:
@@ -61,7 +61,7 @@ def jobs_of(entries: Iterable[Entry]) -> dict[str, Job]:
     for entry in entries:
         job = found.get(entry.job)
         if job is None:
-            job = found[entry.job] = Job(entry.job)
+            job = found[entry.job] = Job(entry.job, [])
         if entry.state == DELETED:
             job.entries, job.deleted = [], True
         else:

@@ -25,11 +25,10 @@ SHORTEST_BEGINNING = 3
 
 def words_of(args: str, error: str) -> str:
     """Return the words in a job's arguments and error, each once, separated by spaces."""
+    if not error and len(args) <= LONGEST and not args.strip(NUMBERS):  # as they stand there
+        return " ".join(dict.fromkeys(WORD.findall(args)))
     texts: list[str] = []
-    if args.strip(NUMBERS):
-        _collect(_arguments(args), texts, 0)
-    else:  # as they stand there
-        texts.append(args)
+    _collect(_arguments(args), texts, 0)
     if error:
         texts += _message(_load(error))
     words = dict.fromkeys(WORD.findall("\n".join(texts)[:LOOKED_AT].lower()))

@@ -27,7 +27,6 @@ STEADY = (
     *("args", "options", "parent_id", "root_id", "group"),
 )
 FIELDS = (*STEADY, *("worker", "reason", "started_at", "finished_at", "attempt", "losses", "seq", "error", "attempts"))
-UNTOUCHED = (*[""] * 6, "1", "", "")  # what follows in FIELDS when nothing happened yet but the first entry
 ARGS = STEADY.index("args")
 READ = 200  # records of one move: Redis does nothing else for a millisecond
 SAID = 86400.0  # seconds for which what was said of the copying stays: after that there is no history
@@ -39,7 +38,7 @@ KNOWN = frozenset((*State, DELETED))
 class Entry(NamedTuple):
     """One transition: `number` orders all of them, `seq` those of one job; `at` is Redis milliseconds.
 
-    `told` is what a start, a plain success or a submission left in the record, b"" where only the record tells it.
+    `told` is what a start, a plain success or a submission left in the record, "" where only the record tells it.
     """
 
     number: int
@@ -49,18 +48,19 @@ class Entry(NamedTuple):
     attempt: int | None
     at: int
     note: str
-    told: bytes = b""
+    told: str = ""
 
     def tells(self) -> list[str]:
         """Return worker, start (Redis ms), attempt and Celery's result ('' none) of an entry that is `told`."""
-        return self.told.decode(errors="replace").split("\n", 3)
+        return self.told.split("\n", 3)
 
     def submission(self) -> Detail | None:
-        """Return the whole record of a job as its submission, which this entry may tell, has left it."""
-        if self.seq != 1 or not self.told:
+        """Return the `STEADY` values of a job's record as its submission, which this entry may tell, has left them;
+        none with a NUL, which SQL's text cannot hold."""
+        if self.seq != 1 or not self.told or "\x00" in self.told:
             return None
-        values = self.told.decode(errors="replace").split("\x1f")
-        return Detail([self.state, *values, *UNTOUCHED]) if len(values) == len(STEADY) - 1 else None
+        values = [self.state, *self.told.split("\x1f")]
+        return Detail(values) if len(values) == len(STEADY) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,15 +253,16 @@ def _entry(id: bytes, words: Sequence[bytes]) -> Entry:
 
     Raises ValueError or IndexError where it is none.
     """
-    _, job, _, facts, *note = words
-    head, _, told = facts.partition(b"\n")
-    state, seq, attempt, at = head.decode().split(" ")
+    head, _, told = words[3].decode("utf-8", "replace").partition("\n")
+    state, seq, attempt, at = head.split(" ")
     if state not in KNOWN:
         raise ValueError(state)
-    return Entry(
-        _number(id), job.decode(errors="replace"), state, int(seq), int(attempt) if attempt else None,
-        int(at), note[1].decode(errors="replace") if note else "", told,
+    note = words[5].decode("utf-8", "replace") if len(words) > 4 else ""
+    values = (
+        _number(id), words[1].decode("utf-8", "replace"), state, int(seq), int(attempt) if attempt else None,
+        int(at), note, told,
     )  # fmt: skip
+    return tuple.__new__(Entry, values)  # at half the cost of its own
 
 
 def _number(id: bytes) -> int:
