@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 import time
 from typing import Any
 
@@ -103,6 +104,16 @@ def test_a_name_with_any_inner_address_is_not_called(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(reach.ForbiddenAddress, match="inner address"):
         reach.post("https://innocent.example.com/", b"", {}, NOBODY)
+
+
+def test_a_name_server_that_does_not_answer_costs_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(60) and [])
+    began = time.monotonic()
+    with pytest.raises(reach.Unreachable, match="name server does not answer"):
+        reach.post("https://example.com/", b"{}", {}, NOBODY, 0.5)
+    assert time.monotonic() - began < 20
+    answers.set()
 
 
 def test_a_name_that_changes_its_mind_is_called_at_the_address_that_was_checked(

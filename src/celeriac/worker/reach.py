@@ -4,7 +4,7 @@
 2. The connection goes to the checked address itself, so a name that resolves otherwise the next time changes nothing;
    TLS still proves the name.
 3. No redirect is followed, no proxy used, no cookie kept. The answer's status and headers are read, its body is not.
-4. The whole call ends within its time, however slowly the other side talks.
+4. The whole call ends within its time, however slowly the other side, or its name server, talks.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from celeriac.errors import CeleriacError
@@ -100,9 +102,11 @@ def post(url: str, body: bytes, headers: dict[str, str], allowed: Allowed, secon
     parts = check(url, allowed)
     host = (parts.hostname or "").rstrip(".")
     port = parts.port or PORTS[parts.scheme]
-    address = _resolve(host, port, allowed)
-    connection = _Pinned(host, port, address, parts.scheme == "https", seconds)
-    watch = threading.Timer(seconds, connection.cut)
+    until = time.monotonic() + seconds
+    address = _resolve(host, port, allowed, seconds)
+    left = max(0.1, until - time.monotonic())
+    connection = _Pinned(host, port, address, parts.scheme == "https", left)
+    watch = threading.Timer(left, connection.cut)
     watch.daemon = True
     watch.start()
     try:
@@ -131,17 +135,32 @@ def is_public(address: Address) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-def _resolve(host: str, port: int, allowed: Allowed) -> str:
+def _resolve(host: str, port: int, allowed: Allowed, seconds: float) -> str:
     """Return an address that may be called; all that the name has must be such."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(f"{host} has no address: {error}.") from error
+    found = _ask_resolver(host, port, seconds)
+    if isinstance(found, Exception):
+        raise Unreachable(f"{host} has no address: {found}.") from found
     texts = [str(where[0]).partition("%")[0] for family, _, _, _, where in found if family in FAMILIES]
     _refuse_inner(host, texts, allowed)
     if not texts:
         raise Unreachable(f"{host} has no address.")
     return texts[0]
+
+
+def _ask_resolver(host: str, port: int, seconds: float) -> list[Any] | Exception:
+    """Return what the resolver says. It knows no deadline, so it is asked on a thread that may be left to it."""
+    said: list[list[Any] | Exception] = [TimeoutError("the name server does not answer")]
+
+    def ask() -> None:
+        try:
+            said.append(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except (OSError, UnicodeError) as error:
+            said.append(error)
+
+    thread = threading.Thread(target=ask, name="celeriac-resolver", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return said[-1]
 
 
 def _refuse_inner(host: str, texts: Iterable[str], allowed: Allowed) -> None:
