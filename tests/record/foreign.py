@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
-from tests.record.jobs import add
+from tests.record.jobs import add, note
 
 
 class Foreign(Task):  # type: ignore[type-arg]
@@ -24,5 +25,7 @@ def late(self: Any, how: str = "", queue_after: str = "") -> str:
 
 
 @shared_task(base=Foreign, acks_late=False)
-def early() -> str:
+def early(seconds: float = 0.0, ledger: str = "") -> str:
+    note(ledger, "began")
+    time.sleep(seconds)
     return "done"

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from celery.exceptions import TaskRevokedError
 
-from celeriac.job import State
+from celeriac.job import TERMINAL, State
 from tests.record.desk import Desk, agrees, eventually
 
 WAIT = 60
+ENDED = [str(state).encode() for state in TERMINAL]
 
 
 def runs(ledger: Path) -> list[str]:
@@ -142,6 +143,25 @@ def test_a_job_that_replaces_itself_goes_on_as_the_other(desk: Desk, lane: str, 
     eventually(lambda: len(desk.read(job.id).attempts) == 2, "two attempts")
     assert sorted(a.outcome for a in desk.read(job.id).attempts) == ["replace", "succeeded"]
     agrees(desk, job.id)
+
+
+@pytest.mark.parametrize("task", ["tests.record.jobs.early", "tests.record.foreign.early"])
+def test_the_record_of_a_job_that_acknowledges_early_stays_while_it_runs(
+    desk: Desk, lane: str, tmp_path: Path, task: str
+) -> None:
+    ledger = tmp_path / "ledger"
+    job = desk.send(task, queue=lane, seconds=2, ledger=str(ledger))
+    seen = []
+
+    def is_over() -> bool:
+        with desk.client.pipeline() as pipe:
+            state, left = pipe.hget(key := f"celeriac:job:{job.id}", "state").pttl(key).execute()
+        seen.append(left if state not in ENDED else -1)
+        return state in ENDED
+
+    eventually(is_over, "its end")
+    assert runs(ledger) == ["began"]
+    assert set(seen) == {-1}
 
 
 def test_a_job_that_acknowledges_early_is_not_stopped_for_it(desk: Desk, lane: str, tmp_path: Path) -> None:
