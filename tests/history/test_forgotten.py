@@ -72,6 +72,7 @@ def test_it_runs_again_with_its_arguments_and_keeps_its_past(asked: Asked, tombs
     forget(asked, id)
     told = asked.ann("GET", f"/api/jobs/{id}/timeline").json["items"]
     assert [one["state"] for one in told] == ["queued", "running", "failed", "queued", "running", "succeeded"]
+    assert [one["reason"] for one in told] == [None, None, None, "retried", None, None]
 
 
 def test_it_runs_again_with_other_arguments_by_command(asked: Asked, run: Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery import signature
 
-from celeriac.history import claims
+from celeriac.history import claims, of
 from celeriac.history.reconcile import Reconciler
 from celeriac.store import moves
 from tests.history.conftest import House
@@ -37,6 +37,7 @@ def test_what_was_waiting_or_running_is_queued_again_under_its_id(house: House) 
     assert [json.loads(d.raw)["headers"]["id"] for d in house.fetch()] == [running]
     assert record(house, waiting)["owner"] == "bob"
     assert house.states(running) == ["queued", "running", "queued"]
+    assert of(house.app).timeline(running)[-1].note == "restored after Redis lost its memory"
     house.copy()
     assert house.state(waiting) == "queued"
 

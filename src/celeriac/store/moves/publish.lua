@@ -125,7 +125,7 @@ if owner and owner ~= '' then
 end
 if fence == -1 then -- its steps go on from those that the history knows
   call('HSET', rec, unpack(fields))
-  journal(id, state, nil, now, 'restored')
+  journal(id, state, nil, now, call('HGET', rec, 'reason')) -- Redis has lost it, or it ended long ago and runs once more
 else
   journal(id, state, nil, now, '', fields, not r[1] and submission(now) or nil, not r[1] and NEW or nil)
 end
