@@ -49,7 +49,7 @@ class Fault:
         return pid in self.pids and first <= self.ended and self.began <= second
 
     def woke(self, pid: int, started: float) -> bool:
-        """Did this process start the job because it was frozen while another took it over, and has just woken?"""
+        """Did this process start a job that is another's since it was frozen, because it has just woken?"""
         return self.name == "freeze" and pid in self.pids and self.began <= started < self.ended + LEASE
 
 
@@ -245,9 +245,10 @@ class Storm:
         """Has each start of the job after the first a reason in the process of the start before?"""
         starts = [(int(line[2]), float(line[3])) for line in self.system.ledger.lines() if line[:2] == ["start", key]]
         return all(
-            any(fault.explains(pid, first, second) or fault.woke(late, second) for fault in self.faults)
+            any(fault.explains(pid, first, second) or fault.woke(pid, first) or fault.woke(late, second)
+                for fault in self.faults)
             for (pid, first), (late, second) in itertools.pairwise(starts)
-        )
+        )  # fmt: skip
 
     def _whole(self, key: str) -> str:
         return f"{self._story(key)}; {self.system.record(self.results[key].id)}"
