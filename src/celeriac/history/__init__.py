@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from celeriac.history.copier import Copier
     from celeriac.history.house import History
 
-__all__ = ["of", "start"]
+__all__ = ["copying", "of", "start"]
 
 
 def of(app: Any) -> History:
@@ -28,6 +29,12 @@ def of(app: Any) -> History:
         kept["history"] = History(celery.settings, celery)
     history: History = kept["history"]
     return history
+
+
+def copying(app: Any) -> Callable[[], Copier] | None:
+    """Return what makes the copier of a process that does nothing else; None without a history."""
+    history = of(app)
+    return history.copier if history.on else None
 
 
 def start(app: Any) -> Copier | None:

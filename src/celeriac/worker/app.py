@@ -39,6 +39,9 @@ class CeleryApp(Submitting):
 
     #: What a worker does beside its jobs once it is ready; each returns what `stop()` ends, or None.
     beside: list[Callable[[], Any]]
+    #: What it does in processes of their own, where its jobs run in such; each returns what makes something there that
+    #: does `run()` until it is `stopping`, or None.
+    apart: list[Callable[[], Callable[[], Any] | None]]
 
     @cached_property
     def _keeps_utc(self) -> bool:
@@ -62,7 +65,8 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
     pools.ALIASES["threads"] = THREADS  # type: ignore[attr-defined]  # missing in the stubs
     celery = CeleryApp(app.import_name, task_cls="celeriac.worker.task:JobTask")
     celery.flask, celery.settings = app, settings
-    celery.client, celery.jobs, celery.beside = connect(settings), Registry(), []
+    celery.client, celery.jobs = connect(settings), Registry()
+    celery.beside, celery.apart = [], []
     made = celery_settings(app.config, settings)
     celery.conf.update(made)
     celery.backend_cls = made["result_backend"]  # the `celery` command lets RESULT_BACKEND win over conf
@@ -73,7 +77,7 @@ def make_celery(app: Flask, settings: Settings) -> CeleryApp:
         tracing.install(celery)
         prefork.install(celery)  # after it: what a plain job hands over is taken from its tracer
         celery.beside.append(lambda: telling.Teller(celery).start())
-        celery.steps["worker"].add("celeriac.worker.beside:Beside")
+        celery.steps["worker"] |= {"celeriac.worker.apart:Apart", "celeriac.worker.beside:Beside"}
         pools.ALIASES["prefork"] = FORKS  # type: ignore[attr-defined]
     webhook.install(celery)
     schedules.install(celery)
