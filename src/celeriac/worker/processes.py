@@ -6,7 +6,10 @@ were not acknowledged, is done here: a job has begun when its permit is taken (l
 
 from __future__ import annotations
 
+import logging
+import os
 import pickle
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +20,9 @@ from celery.concurrency import asynpool
 from celeriac.worker.child import Child
 from celeriac.worker.giving import LATE, MOST, Giving, Job
 from celeriac.worker.line import Line
+
+logger = logging.getLogger(__name__)
+PAUSE = (1.0, 60.0)  # seconds before another process is started where the machine could not, the first and the longest
 
 pool: Any = billiard_pool  # the stubs lack half of these
 celery_pool: Any = asynpool
@@ -49,12 +55,16 @@ class Processes(Giving, CeleryPool):
     """The processes of a prefork pool."""
 
     on_process_down: Callable[[Any], None]
+    maintain_pool: Callable[[], None]
+    _pool: list[Any]
+    _queues: dict[tuple[Any, Any, Any], Any]
 
     Worker = Child
     ResultHandler = Results
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._made, self._lines = {}, {}
+        self._starts_at = self._pause = 0.0
         super().__init__(*args, **kwargs)
         self._task_handler.lines = self._made
 
@@ -65,10 +75,47 @@ class Processes(Giving, CeleryPool):
         pipe = celery_pool._SimpleQueue
         return pipe(wnonblock=True), pipe(rnonblock=True), pipe(rnonblock=True, wnonblock=True)
 
+    def get_process_queues(self) -> tuple[Any, Any, Any]:
+        """Return pipes that no process has."""
+        found: tuple[Any, Any, Any] | None = next((q for q, owner in self._queues.items() if owner is None), None)
+        if found is None:
+            found = self.create_process_queues()
+            self._queues[found] = None
+        return found
+
+    def _repopulate_pool(self, exitcodes: Any) -> None:
+        """Start what is missing. What the machine cannot give now is tried again: the others run on."""
+        if time.monotonic() < self._starts_at:
+            return
+        try:
+            super()._repopulate_pool(exitcodes)
+        except OSError as error:
+            self._try_later(str(error))
+
+    def _try_later(self, why: str) -> None:
+        self._pause = min(max(PAUSE[0], 2 * self._pause), PAUSE[1])
+        self._starts_at = time.monotonic() + self._pause
+        self._hub.call_later(self._pause + LATE, self.maintain_pool)
+        logger.error("A process of the pool cannot be started: %s. Next try in %.0f s.", why, self._pause)
+
     def _create_worker_process(self, i: int) -> Any:
-        proc = super()._create_worker_process(i)
+        others = list(self._pool)
+        try:
+            proc = super()._create_worker_process(i)
+        except OSError:
+            for half in [half for half in self._pool if half not in others]:
+                self._undo(half)
+            raise
         self._made[proc.inqW_fd] = Line(proc, self._hear, self._maxtasksperchild)
         return proc
+
+    def _undo(self, proc: Any) -> None:
+        """Forget a process that could not be started; what runs, and would not be heard, is ended and reaped."""
+        if proc._popen is not None:
+            os.kill(proc.pid, signal.SIGKILL)
+            return
+        self._pool.remove(proc)
+        self._queues.update({queues: None for queues, owner in self._queues.items() if owner is proc})
 
     def _hear(self, said: Any) -> None:
         self._result_handler.on_state_change(said)
@@ -88,6 +135,7 @@ class Processes(Giving, CeleryPool):
 
     def on_process_alive(self, pid: int) -> None:
         super().on_process_alive(pid)
+        self._pause = 0.0
         for fd, line in self._made.items():
             if line.proc.pid == pid:
                 self._lines[fd] = line
@@ -103,6 +151,8 @@ class Processes(Giving, CeleryPool):
 
     def _event_process_exit(self, hub: Any, proc: Any) -> None:
         """A process ended. Its status may be known a moment later: Celery would look again after five seconds."""
+        if proc in self._waiting_to_start and time.monotonic() >= self._starts_at:  # and so will the next
+            self._try_later("it ends at once")
         super()._event_process_exit(hub, proc)
         if proc in self._pool:
             hub.call_later(LATE, self.maintain_pool)
@@ -127,8 +177,8 @@ class Processes(Giving, CeleryPool):
             forget(proc)
             self._made.pop(proc.inqW_fd, None)
             queues = next((queues for queues, owner in self._queues.items() if owner is proc), None)
-            if queues is not None and self.destroy_queues(queues, proc):
-                self._queues[self.create_process_queues()] = None
+            if queues is not None:
+                self.destroy_queues(queues, proc)
 
         self.on_process_down = down
 
