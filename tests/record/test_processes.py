@@ -18,7 +18,7 @@ def test_a_process_that_ended_a_moment_before_a_reconnect_is_looked_after_again(
     proc = SimpleNamespace(_popen=SimpleNamespace(sentinel=reader))
     hub: Any = Hub()
     seen: list[Any] = []
-    pool._pool, pool.maintain_pool = [proc], lambda: seen.append("again")
+    pool._pool, pool._waiting_to_start, pool.maintain_pool = [proc], [], lambda: seen.append("again")
     pool._track_child_process(proc, hub)
     os.close(writer)
     hub.run_once()
