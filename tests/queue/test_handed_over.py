@@ -181,6 +181,74 @@ def test_who_waits_no_longer_gives_back_what_it_never_read(client: redis.Redis, 
     assert listen(client) is None
 
 
+def test_who_waits_no_longer_is_handed_nothing_and_the_next_who_waits_is(client: redis.Redis) -> None:
+    wait(client, "gone")
+    moves.let_go(client, SPACE, "gone", "")
+    submit(client, "one")
+    assert (client.llen("q"), client.zcard("celeriac:inflight")) == (1, 0)
+    moves.fetch(client, SPACE, 1, LISTS)
+    for hand, at in (("stops", 500), ("waits", 600)):
+        wait(client, hand)
+        client.delete("celeriac:bell:q")
+        client.zadd("celeriac:idle:q", {hand: moves_now(client) + at}, xx=True)
+    moves.let_go(client, SPACE, "stops", "")
+    submit(client, "two")
+    assert [given and given.token for given in [listen(client, "waits")]] == ["two:1"]
+
+
+def test_what_was_not_read_goes_back_before_all_others_as_if_it_had_never_been_taken(client: redis.Redis) -> None:
+    wait(client)
+    submit(client, "one")
+    submit(client, "two")
+    moves.let_go(client, SPACE, "h", "")
+    assert client.hmget("celeriac:job:one", "state", "reason") == [b"queued", b""]
+    found = moves.fetch(client, SPACE, 2, LISTS).deliveries
+    assert [(d.token, d.losses) for d in found] == [("one:2", 0), ("two:1", 0)]
+
+
+def test_who_waits_for_two_queues_is_handed_one_job(client: redis.Redis) -> None:
+    moves.fetch(client, SPACE, 2, [*LISTS, ("p", "p", True)], (), "h", 1)
+    submit(client, "one")
+    moves.publish(client, SPACE, moves.Submission(key="p", queue="p", raw="{}", id="two", task="t", tag="tag-two"))
+    assert client.zrange("celeriac:inflight", 0, -1) == [b"one:1"]
+    assert (client.llen("p"), client.llen("celeriac:hand:h")) == (1, 1)
+
+
+def test_a_job_restored_from_the_history_is_not_handed_over_for_its_attempts_go_on(client: redis.Redis) -> None:
+    wait(client)
+    submit(client, "one", fence=moves.RESTORED, fields={"fence": 7_000_000, "reason": "restored"})
+    assert listen(client) is None
+    assert [d.token for d in moves.fetch(client, SPACE, 1, LISTS).deliveries] == ["one:7000001"]
+
+
+def test_a_fetch_brings_no_more_than_was_asked_for_with_what_was_handed_over(client: redis.Redis) -> None:
+    wait(client)
+    for id in ("one", "two", "three"):
+        submit(client, id)
+    assert [d.token for d in wait(client, free=0).deliveries] == ["one:1", "two:1"]
+
+
+def test_who_has_a_free_slot_beside_what_it_found_waits_on(client: redis.Redis) -> None:
+    submit(client, "one")
+    assert [d.token for d in wait(client, free=2).deliveries] == ["one:1"]
+    client.delete("celeriac:bell:q")
+    submit(client, "two")
+    assert listen(client) is not None
+
+
+def test_nothing_of_who_waited_and_died_stays_and_what_it_was_handed_is_known_for_a_lease(client: redis.Redis) -> None:
+    wait(client, "dead")
+    client.zadd("celeriac:idle:q", {"dead": 1})
+    wait(client)
+    assert client.zrange("celeriac:idle:q", 0, -1) == [b"h"]
+    assert 0 < client.pttl("celeriac:idle:q") <= 1500  # type: ignore[operator]
+    client.delete("celeriac:bell:q")
+    submit(client, "one")
+    assert not client.exists("celeriac:idle:q")
+    for key in ("waits", "hand"):
+        assert 1500 < client.pttl(f"celeriac:{key}:h") <= SPACE.lease * 1000  # type: ignore[operator]
+
+
 # -- channels ---------------------------------------------------------------------------------------------------
 
 
