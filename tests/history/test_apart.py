@@ -106,6 +106,7 @@ def test_it_does_not_outlive_a_worker_that_is_killed(station: Station) -> None:
 def test_when_it_dies_or_hangs_a_thread_of_the_worker_copies_on(station: Station, how: signal.Signals) -> None:
     station.copies()
     pid = station.copier
+    assert pid in station.processes
     os.kill(pid, how)
     station.copies()
 

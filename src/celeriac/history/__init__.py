@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from celeriac.history.copier import Copier
     from celeriac.history.house import History
 
+PATIENCE = 4.0  # seconds between two attempts of a thread to copy in place of the process beside it
+
 __all__ = ["copying", "of", "start"]
 
 
@@ -32,8 +34,12 @@ def of(app: Any) -> History:
 
 
 def copying(app: Any) -> Callable[[], Copier] | None:
-    """Return what makes the copier of a process that does nothing else; None without a history."""
+    """Return what makes the copier of a process that does nothing else; None without a history.
+
+    What this process starts itself from now on lets that one go first.
+    """
     history = of(app)
+    app.extensions["celeriac.history"]["apart"] = history.on
     return history.copier if history.on else None
 
 
@@ -48,6 +54,6 @@ def start(app: Any) -> Copier | None:
     kept: dict[str, Any] = app.extensions["celeriac.history"]
     copier: Copier | None = kept.get("copier")
     if copier is None or copier.pid != os.getpid() or copier.stopping:
-        copier = kept["copier"] = history.copier()
+        copier = kept["copier"] = history.copier(PATIENCE) if kept.get("apart") else history.copier()
         copier.start()
     return copier

@@ -43,7 +43,7 @@ from celeriac.store.moves import Space
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2000  # entries of one transaction
+BATCH = 4000  # entries of one transaction
 PACE = 0.5  # seconds between two looks when there was little to copy
 HOLD = 5.0  # seconds for which the part is ours without renewal
 TRY = 1.0  # seconds between two attempts to get it, and to say how it goes
@@ -58,10 +58,12 @@ def space_of(settings: Settings) -> Space:
 
 @dataclass(slots=True)
 class Copier:
-    """The copying of one process. `celery` is the app's Celery app, for what must be queued again."""
+    """The copying of one process. `celery` is the app's Celery app, for what must be queued again; `patience` are
+    the seconds between two attempts to get the part: whoever has less goes first."""
 
     settings: Settings
     celery: Any
+    patience: float = TRY
     pid: int = field(default_factory=os.getpid)
     token: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
     stopping: bool = False
@@ -95,6 +97,7 @@ class Copier:
         """Copy until told to stop."""
         self.running = True
         try:
+            self._sleep(self.patience - TRY)
             while not self.stopping:
                 if not self.step_safely():
                     self._sleep(self._pause)
@@ -122,7 +125,7 @@ class Copier:
         if self._error:
             logger.warning("The history is copied again.")
             self._error, self._noted = "", 0.0
-        self._pause = PACE if self._holds_until else TRY
+        self._pause = PACE if self._holds_until else self.patience
         return more
 
     def step(self) -> bool:
@@ -152,8 +155,7 @@ class Copier:
 
     @property
     def client(self) -> Any:
-        if self._client is None:
-            self._client = connect(self.settings)
+        self._client = self._client or connect(self.settings)
         return self._client
 
     @property
@@ -252,8 +254,6 @@ class Copier:
         """Keep the part during something long. Raises Superseded when it is another's."""
         if not self._hold():
             raise Superseded
-
-    # -- saying how it goes ---------
 
     def _say(self) -> None:
         now = time.monotonic()

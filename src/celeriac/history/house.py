@@ -13,7 +13,7 @@ from celeriac.config import Settings
 from celeriac.errors import Conflict, HistoryOff
 from celeriac.history import claims, fresh, gaps, migrate, pages, retention, statistics
 from celeriac.history import cursor as cursors
-from celeriac.history.copier import Copier, space_of
+from celeriac.history.copier import TRY, Copier, space_of
 from celeriac.history.database import Database, url_of
 from celeriac.history.filters import Filter
 from celeriac.history.reconcile import Reconciled, Reconciler, repeated
@@ -151,6 +151,6 @@ class History:
         """Close the connections of this process."""
         self._database.dispose()
 
-    def copier(self) -> Copier:
-        """Return what copies, for one process."""
-        return Copier(self._settings, self._celery)
+    def copier(self, patience: float = TRY) -> Copier:
+        """Return what copies, for one process; with more patience, when no other one does."""
+        return Copier(self._settings, self._celery, patience)
