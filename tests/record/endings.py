@@ -73,6 +73,13 @@ class Unpicklable(Exception):
         raise TypeError("no pickle")
 
 
+class Unreadable(BaseException):
+    """Pickled, it can be made again by nobody; as no Exception it is not Celery's to tell."""
+
+    def __init__(self, lock: object, words: str) -> None:
+        super().__init__(words)
+
+
 class Unspeakable(Exception):
     def __str__(self) -> str:
         raise RuntimeError("not even a word")
@@ -85,6 +92,7 @@ def raises(kind: str) -> None:
     errors: dict[str, Any] = {
         "html": lambda: ValueError("<script>alert(1)</script>"),
         "unpicklable": lambda: Unpicklable(object(), "words"),
+        "unreadable": lambda: Unreadable(object(), "words"),
         "unspeakable": Unspeakable,
         "memory": lambda: MemoryError("no more"),
         "nan": lambda: ValueError(float("nan")),

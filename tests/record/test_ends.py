@@ -181,6 +181,16 @@ def test_a_job_that_exits_has_failed(desk: Desk, lane: str) -> None:
     agrees(desk, job.id)
 
 
+def test_an_error_that_only_its_own_process_can_read_ends_its_job_alone(desk: Desk, prefork: str) -> None:
+    job, others = desk.send("raises", queue=prefork, kind="unreadable"), []
+    for i in range(5):
+        others.append(desk.send("add", queue=prefork, x=i, y=0))
+    found = desk.reaches(job.id)
+    assert (found.state, found.losses) == (State.FAILED, 0)
+    assert [other.get(WAIT) for other in others] == list(range(5))
+    assert desk.send("add", queue=prefork, x=1, y=2).get(WAIT) == 3
+
+
 @pytest.mark.parametrize("kind", ["bytes", "set", "nan", "object", "deep", "keys", "loop"])
 def test_a_result_that_json_cannot_carry_is_a_clear_failure(desk: Desk, lane: str, kind: str) -> None:
     job = desk.send("gives", queue=lane, kind=kind)

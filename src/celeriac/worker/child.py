@@ -77,6 +77,8 @@ class Child(BilliardWorker):
     def _tell(self, number: int, seconds: float, result: tuple[bool, Any]) -> None:
         try:
             said = pickle.dumps((pool.READY, (number, seconds, result, self.inqW_fd)), pickle.HIGHEST_PROTOCOL)
+            if not result[0]:
+                pickle.loads(said)  # an error that only this process can read would end the one that hears of it
         except Exception as error:  # noqa: BLE001  # whatever an object raises
             told = ExceptionInfo(
                 (pool.MaybeEncodingError, pool.MaybeEncodingError(error, result[1]), sys.exc_info()[2])
