@@ -1,9 +1,10 @@
-"""The app of a worker whose machine has no process, no pipe or no life to give while a file says so."""
+"""The app of a worker whose machine has no process, pipe, thread or life to give while a file says so."""
 
 from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +33,14 @@ def scarce(what: str, code: int, call: Callable[[], T]) -> Callable[[], T]:
     return ask
 
 
+class Thread(threading.Thread):
+    def start(self) -> None:
+        if lacks("threads") and self.name == "celeriac-job":
+            raise RuntimeError("can't start new thread")
+        super().start()
+
+
+threading.Thread = Thread  # type: ignore[misc]
 os.fork = scarce("processes", errno.EAGAIN, os.fork)
 os.pipe = scarce("files", errno.EMFILE, os.pipe)
 

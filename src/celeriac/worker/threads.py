@@ -31,9 +31,20 @@ class Threads:
         with self._lock:
             self.load += 1
             if len(self._threads) < min(self.load, self.size):
-                self._threads.append(threading.Thread(target=self._run, name="celeriac-job", daemon=True))
-                self._threads[-1].start()
+                self._start()
         self._given.put(work)
+
+    def _start(self) -> None:
+        """Start one more thread. Where the machine has none to give, those that there are run everything."""
+        thread = threading.Thread(target=self._run, name="celeriac-job", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if not self._threads:
+                raise
+            logger.error("No thread can be started, %d run all jobs: %s", len(self._threads), error)
+        else:
+            self._threads.append(thread)
 
     def shutdown(self) -> None:
         """Run what was given, then end all threads."""
