@@ -148,7 +148,7 @@ def _begin(app: Flask, celery: CeleryApp) -> None:
 
     Before each request the console may lead its caller. One hook for both: Flask looks longer at each than they take.
     """
-    celery.apart.append(lambda: history.copying(app))
+    celery.apart.append(lambda: history.apart(app))
     celery.beside.append(lambda: history.start(app))
 
     @app.before_request

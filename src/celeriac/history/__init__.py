@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 4.0  # seconds between two attempts of a thread to copy in place of the process beside it
 
-__all__ = ["copying", "of", "start"]
+__all__ = ["apart", "of", "start"]
 
 
 def of(app: Any) -> History:
@@ -33,7 +33,7 @@ def of(app: Any) -> History:
     return history
 
 
-def copying(app: Any) -> Callable[[], Copier] | None:
+def apart(app: Any) -> Callable[[], Copier] | None:
     """Return what makes the copier of a process that does nothing else; None without a history.
 
     What this process starts itself from now on lets that one go first.
