@@ -34,6 +34,7 @@ FIXED = (
     "loglevel warning",
     "appendonly yes",
     "appendfsync everysec",
+    "auto-aof-rewrite-min-size 128mb",
     'save ""',
     "maxmemory-policy noeviction",
     "hash-max-listpack-entries 128",
