@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from celeriac.job import Move
+from celeriac.store.clients import ConnectionError
 from celeriac.store.scripts import Arg, Client, Script, script
 
 RESTORED, ONCE, ANEW = -1, -2, -3
@@ -176,8 +177,15 @@ def read_hand(given: bytes) -> Delivery:
 
 
 def let_go(client: Client, space: Space, hand: str, token: str) -> None:
-    """Wait at this hand no longer; what came there after the delivery `token`, and was not read, goes back."""
-    script("let_go")(client, *space.head(), hand, token)
+    """Wait at this hand no longer; what came there after the delivery `token`, and was not read, goes back.
+
+    Asked once more where the connection died while it was idle: whoever lets go has often just lost another one.
+    """
+    words = (*space.head(), hand, token)
+    try:
+        script("let_go")(client, *words)
+    except ConnectionError:
+        script("let_go")(client, *words)
 
 
 def tend(
